@@ -1,0 +1,1 @@
+"""Integer formats and the arithmetic on them; beneath everything else, NumPy only."""
