@@ -1,0 +1,1 @@
+"""Exact execution of the integer graph, and of one layer tiled on the array. NumPy only."""

@@ -1,0 +1,128 @@
+"""The integer graph, executed exactly: every layer's codes and the logits.
+
+`conv_naive` is the definition; `conv` is the fast path, tested equal to it. A sum of integers whose magnitude stays below 2**24 (2**53) is
+exact in float32 (float64), so BLAS does the work wherever the bound allows, and the bound is asserted from the weights themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.graph.graph import IntegerGraph, Layer
+from model.numeric.fixed import requantize
+
+Array = np.ndarray[Any, Any]
+FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
+
+
+def pad_map(codes: Array, padding: tuple[int, int]) -> Array:
+    """Codes (..., height, width) with `padding` (y, x) rows and columns of code 0 on each side."""
+    py, px = padding
+    return np.pad(codes, [(0, 0)] * (codes.ndim - 2) + [(py, py), (px, px)])
+
+
+def conv_naive(codes: Array, layer: Layer) -> Array:
+    """Psums (int64, (out_channels, y, x)) of one image's codes (in_channels, height, width), term by term."""
+    padded = pad_map(codes.astype(np.int64), layer.padding)
+    height, width = layer.map_after(codes.shape[1], codes.shape[2], pooled=False)
+    psum = np.zeros((layer.out_channels, height, width), np.int64)
+    for o in range(layer.out_channels):
+        for y in range(height):
+            for x in range(width):
+                for ky in range(layer.kernel[0]):
+                    for kx in range(layer.kernel[1]):
+                        for i in range(layer.in_channels):
+                            psum[o, y, x] += int(layer.weight[o, i, ky, kx]) * int(padded[i, y * layer.stride[0] + ky, x * layer.stride[1] + kx])
+    return psum
+
+
+def conv(codes: Array, layer: Layer) -> Array:
+    """Psums of a batch, by im2col and BLAS, exactly.
+
+    Parameters
+    ----------
+    codes : unsigned integer array (batch, in_channels, height, width)
+
+    Returns
+    -------
+    int64 array (batch, y, x, out_channels)
+
+    Raises
+    ------
+    LockstepError
+        When the layer's bound leaves float64's exact range.
+    """
+    low, high = layer.psum_range
+    bound = max(-low, high)
+    if bound >= FLOAT64_EXACT:
+        raise LockstepError(f"layer {layer.name}: psums reach {bound}, beyond the exact range {FLOAT64_EXACT}")
+    dtype = np.float32 if bound < FLOAT32_EXACT else np.float64
+    (ky, kx), (sy, sx) = layer.kernel, layer.stride
+    batch, channels, height, width = codes.shape
+    rows, cols = layer.map_after(height, width, pooled=False)
+    padded = np.ascontiguousarray(pad_map(codes, layer.padding).transpose(0, 2, 3, 1), dtype=dtype)  # (batch, y, x, channel)
+    patches = np.empty((batch, rows, cols, ky, kx, channels), dtype)
+    for y in range(ky):
+        for x in range(kx):
+            patches[:, :, :, y, x] = padded[:, y : y + rows * sy : sy, x : x + cols * sx : sx][:, :rows, :cols]
+    weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels).astype(dtype)  # (ky*kx*in, out)
+    psum = patches.reshape(batch * rows * cols, -1) @ weight
+    return psum.reshape(batch, rows, cols, layer.out_channels).astype(np.int64)
+
+
+def finish(psum: Array, layer: Layer) -> Array:
+    """Requantize and pool psums (batch, y, x, channel): codes uint8, or logits int64, as (batch, channel, y, x)."""
+    if layer.out is None:
+        info = np.iinfo(np.int64)
+        return requantize(psum, layer.multiplier, layer.bias, layer.shift, info.min, info.max).transpose(0, 3, 1, 2)
+    codes = requantize(psum, layer.multiplier, layer.bias, layer.shift, layer.out.min, layer.out.max).astype(np.uint8)
+    if layer.pool > 1:
+        batch, height, width, channels = codes.shape
+        rows, cols, side = height // layer.pool, width // layer.pool, layer.pool
+        windows = codes[:, : rows * side, : cols * side].reshape(batch, rows, side, cols, side, channels)
+        codes = windows.max(axis=(2, 4))
+    return np.ascontiguousarray(codes.transpose(0, 3, 1, 2))
+
+
+def check_pixels(graph: IntegerGraph, pixels: Array) -> None:
+    """Raise LockstepError unless `pixels` are codes of the graph's input: unsigned, (batch, channels, height, width), in range."""
+    if pixels.ndim != 4 or tuple(pixels.shape[1:]) != graph.input_shape or pixels.dtype.kind != "u":
+        raise LockstepError(f"input is {pixels.dtype}{pixels.shape}; {graph.name} takes unsigned integers (batch, {', '.join(map(str, graph.input_shape))})")
+    graph.layers[0].act.check(pixels, "input pixel ")
+
+
+def activations(graph: IntegerGraph, pixels: Array) -> Iterator[tuple[Layer, Array, Array]]:
+    """Walk the graph: yields (layer, its input codes, its output codes or logits), each (batch, channels, y, x)."""
+    check_pixels(graph, pixels)
+    codes = pixels
+    for layer in graph.layers:
+        result = finish(conv(codes, layer), layer)
+        yield layer, codes, result
+        codes = result
+
+
+def layer_input(graph: IntegerGraph, pixels: Array, name: str) -> Array:
+    """Codes that enter the layer `name`, (batch, channels, y, x)."""
+    wanted = graph.layer(name)
+    check_pixels(graph, pixels)
+    codes = pixels
+    for layer in graph.layers:
+        if layer is wanted:
+            break
+        codes = finish(conv(codes, layer), layer)
+    return codes
+
+
+def logits(graph: IntegerGraph, pixels: Array, batch: int = 128) -> Array:
+    """Integer logits (n, classes) int64 of `pixels` (n, channels, height, width), `batch` images at a time."""
+    parts = []
+    for start in range(0, len(pixels), batch):
+        *_, (_, _, result) = activations(graph, pixels[start : start + batch])
+        parts.append(result[:, :, 0, 0])
+    if not parts:
+        raise LockstepError("no images to run: the set is empty")
+    return np.concatenate(parts)

@@ -1,0 +1,234 @@
+"""The integer graph as frozen dataclasses, checked when built.
+
+A graph is a chain of layers. Each layer is a convolution over codes, a requantization per output channel and, where asked, max pooling:
+
+    p[o, y, x] = sum_{i, ky, kx} w[o, i, ky, kx] * a[i, y*sy + ky - py, x*sx + kx - px]      (zero outside the map)
+    c[o, y, x] = clamp((p * M[o] + B[o]) >> S, 0, a_max)       or, for logits, the same without a clamp
+
+A linear layer is the convolution whose kernel is the whole map, so one rule serves both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.numeric.formats import IntFormat, signed_bits_for
+
+Array = np.ndarray[Any, Any]
+MAX_SHIFT = 40
+WIDE_BITS = 32  # logits are this wide: requantized, not clamped
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer of the integer graph.
+
+    Parameters
+    ----------
+    name : str
+        The torch module's name, e.g. ``features.27``.
+    weight : int8 array (out_channels, in_channels, kernel_y, kernel_x), read-only after construction
+    wgt, act : IntFormat
+        Formats of the weight codes and of the input activation codes.
+    multiplier, bias : int64 arrays (out_channels,)
+        M and B of the requantization; rounding (half up) is part of B.
+    shift : int
+        S, 0..40.
+    out : IntFormat or None
+        Format of the output codes; None for logits (wide, not clamped).
+    stride, padding : (int, int)
+        Along y and x. Padding is code 0.
+    pool : int
+        Side and stride of max pooling on the output codes; 1 for none.
+
+    Raises
+    ------
+    LockstepError
+        When shapes, codes or numbers are impossible.
+    """
+
+    name: str
+    weight: Array
+    wgt: IntFormat
+    act: IntFormat
+    multiplier: Array
+    bias: Array
+    shift: int
+    out: IntFormat | None
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    pool: int = 1
+
+    def __post_init__(self) -> None:
+        where = f"layer {self.name}"
+        if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
+            raise LockstepError(f"layer name {self.name!r} is not usable as a folder; expected letters, digits, '.', '_' and '-'")
+        if self.weight.ndim != 4 or 0 in self.weight.shape or self.weight.dtype != np.int8:
+            raise LockstepError(f"{where}: weight is {self.weight.dtype}{self.weight.shape}; expected int8 (out, in, ky, kx)")
+        if not self.wgt.signed or self.wgt.bits > 8 or self.act.signed or self.act.bits > 8:
+            raise LockstepError(f"{where}: weights must be signed, activations unsigned, both of at most 8 bits")
+        if self.out is not None and (self.out.signed or self.out.bits > 8):
+            raise LockstepError(f"{where}: output codes must be unsigned, of at most 8 bits")
+        self.wgt.check(self.weight, f"{where} weight")
+        for what, array in (("multiplier", self.multiplier), ("bias", self.bias)):
+            if array.shape != (self.out_channels,) or array.dtype != np.int64:
+                raise LockstepError(f"{where}: {what} is {array.dtype}{array.shape}; expected int64 ({self.out_channels},)")
+        if not 0 <= self.shift <= MAX_SHIFT:
+            raise LockstepError(f"{where}: shift {self.shift} is outside 0..{MAX_SHIFT}")
+        if min(self.stride) < 1 or min(self.padding) < 0 or self.pool < 1:
+            raise LockstepError(f"{where}: stride {self.stride}, padding {self.padding}, pool {self.pool} are impossible")
+        if self.padding[0] >= self.kernel[0] or self.padding[1] >= self.kernel[1]:
+            raise LockstepError(f"{where}: padding {self.padding} is not smaller than the kernel {self.kernel}: an output of zeros only")
+        low, high = self.psum_range
+        reach = [int(v) * int(m) + int(b) for v in (low, high) for m, b in zip(self.multiplier, self.bias, strict=True)]
+        if signed_bits_for(min(reach), max(reach)) > 63:
+            raise LockstepError(f"{where}: p*M + B may need {signed_bits_for(min(reach), max(reach))} bits; expected at most 63")
+        if self.out is None and signed_bits_for(min(reach) >> self.shift, max(reach) >> self.shift) > WIDE_BITS:
+            raise LockstepError(f"{where}: its logits do not fit {WIDE_BITS} bits; raise the shift {self.shift}")
+        for array in (self.weight, self.multiplier, self.bias):
+            array.setflags(write=False)
+
+    @property
+    def out_channels(self) -> int:
+        """Number of output channels."""
+        return int(self.weight.shape[0])
+
+    @property
+    def in_channels(self) -> int:
+        """Number of input channels."""
+        return int(self.weight.shape[1])
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Kernel size (y, x)."""
+        return int(self.weight.shape[2]), int(self.weight.shape[3])
+
+    @property
+    def psum_range(self) -> tuple[int, int]:
+        """Least and greatest value that any psum, whole or partial, can take, over all channels and all inputs.
+
+        A partial sum of one channel lies between (sum of its negative weights) * a_max and (sum of its positive ones) * a_max.
+        """
+        flat = self.weight.reshape(self.out_channels, -1).astype(np.int64)
+        low = np.minimum(flat, 0).sum(axis=1).min() * self.act.max
+        high = np.maximum(flat, 0).sum(axis=1).max() * self.act.max
+        return int(low), int(high)
+
+    def map_after(self, height: int, width: int, pooled: bool = True) -> tuple[int, int]:
+        """Output map (y, x) for an input map of height x width, after pooling unless `pooled` is false.
+
+        Raises
+        ------
+        LockstepError
+            When the kernel or the pooling does not fit.
+        """
+        (ky, kx), (sy, sx), (py, px) = self.kernel, self.stride, self.padding
+        out = (height + 2 * py - ky) // sy + 1, (width + 2 * px - kx) // sx + 1
+        if height + 2 * py < ky or width + 2 * px < kx:
+            raise LockstepError(f"layer {self.name}: a {ky}x{kx} kernel does not fit a padded {height + 2 * py}x{width + 2 * px} map")
+        if not pooled or self.pool == 1:
+            return out
+        if out[0] < self.pool or out[1] < self.pool:
+            raise LockstepError(f"layer {self.name}: {self.pool}x{self.pool} pooling does not fit a {out[0]}x{out[1]} map")
+        return out[0] // self.pool, out[1] // self.pool
+
+    def describe(self) -> dict[str, Any]:
+        """All but the arrays, as JSON values."""
+        return {
+            "name": self.name,
+            "shape": list(self.weight.shape),
+            "wgt": _format_json(self.wgt),
+            "act": _format_json(self.act),
+            "out": None if self.out is None else _format_json(self.out),
+            "shift": self.shift,
+            "stride": list(self.stride),
+            "padding": list(self.padding),
+            "pool": self.pool,
+        }
+
+
+def _format_json(fmt: IntFormat) -> dict[str, Any]:
+    return {"bits": fmt.bits, "signed": fmt.signed, "symmetric": fmt.symmetric}
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerGraph:
+    """A trained network in integers.
+
+    Parameters
+    ----------
+    name : str
+        The network, e.g. ``vgg16``.
+    input_shape : (channels, height, width)
+    layers : tuple of Layer
+        In order of execution; each one's formats and shapes fit the next. The last one gives the logits.
+    classes : tuple of str
+        Class names, in logit order.
+    meta : mapping of JSON values
+        How it came about (recipe, seed, accuracy); not part of the hash.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    layers: tuple[Layer, ...]
+    classes: tuple[str, ...]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise LockstepError(f"graph {self.name} has no layers")
+        if len({layer.name for layer in self.layers}) != len(self.layers):
+            raise LockstepError(f"graph {self.name} has two layers of one name")
+        channels, height, width = self.input_shape
+        if min(self.input_shape) < 1:
+            raise LockstepError(f"graph {self.name}: input shape {self.input_shape} is impossible")
+        act = self.layers[0].act
+        for index, layer in enumerate(self.layers):
+            if layer.in_channels != channels:
+                raise LockstepError(f"layer {layer.name} takes {layer.in_channels} channels but gets {channels}")
+            if layer.act != act:
+                raise LockstepError(f"layer {layer.name} takes {layer.act} but gets {act}")
+            height, width = layer.map_after(height, width)
+            channels = layer.out_channels
+            if layer.out is None:
+                if index != len(self.layers) - 1 or (height, width) != (1, 1):
+                    raise LockstepError(f"layer {layer.name} gives logits but is not a last layer with a 1x1 map")
+            else:
+                act = layer.out
+        if self.layers[-1].out is not None:
+            raise LockstepError(f"graph {self.name}: the last layer {self.layers[-1].name} must give logits")
+        if len(self.classes) != channels:
+            raise LockstepError(f"graph {self.name} has {len(self.classes)} class names for {channels} logits")
+
+    def layer(self, name: str) -> Layer:
+        """The layer called `name`; LockstepError lists the names there are."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise LockstepError(f"no layer {name!r} in {self.name}; expected one of {', '.join(x.name for x in self.layers)}")
+
+    def describe(self) -> dict[str, Any]:
+        """All but the arrays and `meta`, as JSON values: what the hash covers beside the arrays."""
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "classes": list(self.classes),
+            "layers": [layer.describe() for layer in self.layers],
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the arithmetic: shapes, formats and every code, but not `meta` nor the way the file is packed."""
+        digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True, separators=(",", ":")).encode())
+        for layer in self.layers:
+            digest.update(layer.weight.tobytes())
+            digest.update(layer.multiplier.astype("<i8").tobytes())
+            digest.update(layer.bias.astype("<i8").tobytes())
+        return digest.hexdigest()
