@@ -1,0 +1,61 @@
+"""The networks: VGG16 for 32x32 images with a squeezed block, and a small one for 8x8 digits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import LockstepError
+from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU
+
+POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of conv + BatchNorm + ReLU
+PLANS: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
+    "vgg16": ((3, 32, 32), (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 16, 16, 512, POOL, 512, 512, 512, POOL)),
+    "tiny": ((1, 8, 8), (16, 16, POOL, 32, 32, POOL, 32, POOL)),
+}
+
+
+class ConvNet(nn.Module):
+    """`features` (3x3 conv, BatchNorm, ReLU, pooling) down to a 1x1 map, then `classifier`.
+
+    Modules carry the names that torchvision's VGG gives them: the n-th module of the chain is ``features.n``.
+    """
+
+    def __init__(self, plan: tuple[int, ...], in_channels: int, classes: int, weight_bits: int, act_bits: int) -> None:
+        super().__init__()
+        chain: list[nn.Module] = []
+        channels = in_channels
+        for width in plan:
+            if width == POOL:
+                chain.append(nn.MaxPool2d(2))
+                continue
+            chain += [QuantConv2d(channels, width, 3, 1, weight_bits), nn.BatchNorm2d(width), QuantReLU(act_bits)]
+            channels = width
+        self.features = nn.Sequential(*chain)
+        self.classifier = QuantLinear(channels, classes, weight_bits)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels in [0, 1], float (batch, channels, height, width), to logits (batch, classes)."""
+        return self.classifier(self.features(pixels).flatten(1))  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+
+
+def build(name: str, classes: int, weight_bits: int, act_bits: int, seed: int) -> ConvNet:
+    """A network of PLANS with weights drawn from `seed`.
+
+    Raises
+    ------
+    LockstepError
+        For a name that is not in PLANS or impossible widths.
+    """
+    if name not in PLANS:
+        raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(PLANS))}")
+    for what, bits in (("WBITS", weight_bits), ("ABITS", act_bits)):
+        if not 2 <= bits <= 8:
+            raise LockstepError(f"{what}={bits} is outside 2..8")
+    (channels, _, _), plan = PLANS[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ConvNet(plan, channels, classes, weight_bits, act_bits)

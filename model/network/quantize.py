@@ -1,0 +1,165 @@
+"""Quantizers with a learned step size.
+
+    code = clamp(floor(v / s + 1/2), low, high)        value = code * s            (1)
+
+Forward is (1); backward passes the gradient straight through inside the range and gives the step the gradient of LSQ
+(S. K. Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 2, 3 and section 2.2), scaled by 1 / sqrt(count * high).
+Rounding is half up, as in the integer contract.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.numeric.formats import IntFormat
+
+LEAST_STEP = 1e-6
+
+
+def codes_of(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
+    """Equation (1)'s codes, as a float tensor of `value`'s shape and dtype."""
+    return torch.floor(value / step + 0.5).clamp_(fmt.min, fmt.max)
+
+
+class _LearnedStep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, step: Tensor, low: int, high: int, scale: float) -> Tensor:
+        ratio = value / step.to(value.dtype)
+        codes = torch.floor(ratio + 0.5).clamp_(low, high)
+        ctx.save_for_backward(ratio, codes)
+        ctx.low, ctx.high, ctx.scale, ctx.step = low, high, scale, step
+        return codes * step.to(value.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,) = grads
+        ratio, codes = ctx.saved_tensors
+        outside = (ratio < ctx.low) | (ratio > ctx.high)
+        slope = (codes - ratio.masked_fill_(outside, 0)).mul_(grad)  # d value/d step: code - v/s inside, the limit outside
+        dims = [d for d in range(grad.dim()) if ctx.step.dim() == 0 or ctx.step.shape[d] == 1]
+        step_grad = slope.sum(dims, keepdim=ctx.step.dim() > 0, dtype=torch.float32) * ctx.scale
+        return grad.masked_fill(outside, 0), step_grad.to(ctx.step.dtype), None, None, None
+
+
+def fake_quantize(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
+    """Equation (1)'s values, differentiable in `value` and `step`.
+
+    Parameters
+    ----------
+    value : float tensor
+    step : positive float tensor, scalar, or of `value`'s rank with size 1 on all axes but the channels'
+    fmt : IntFormat
+    """
+    count = value.numel() // max(1, step.numel())
+    if step.dim() == 0:
+        count //= max(1, value.shape[0])  # an activation's count is per image, so that the batch size does not change the step's speed
+    scale = (count * fmt.max) ** -0.5
+    result: Tensor = _LearnedStep.apply(value, step.clamp_min(LEAST_STEP), fmt.min, fmt.max, scale)  # type: ignore[no-untyped-call]  # torch's apply is untyped
+    return result
+
+
+@torch.no_grad()
+def best_step(value: Tensor, fmt: IntFormat, candidates: int = 60) -> Tensor:
+    """Step of least squared error for the rows of `value` (rows, count): shape (rows,), float32. The start of the learned step."""
+    value = value.float()
+    peak = value.abs().amax(dim=1).clamp_min(1e-4)
+    best, least = peak / fmt.max, torch.full_like(peak, torch.inf)
+    for part in range(1, candidates + 1):
+        step = peak * part / (candidates * fmt.max)
+        error = (codes_of(value, step[:, None], fmt) * step[:, None] - value).square_().sum(dim=1)
+        best, least = torch.where(error < least, step, best), torch.minimum(error, least)
+    return best
+
+
+class QuantReLU(nn.Module):
+    """ReLU; with `quantized` set, ReLU and quantizer in one: the codes' clamp at zero is the ReLU."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.fmt = IntFormat(bits)
+        self.step = nn.Parameter(torch.tensor(1.0))
+        self.quantized = False
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Float tensor in, float tensor of the same shape out; quantized, the values are multiples of `step`."""
+        return fake_quantize(value, self.step, self.fmt) if self.quantized else torch.relu(value)
+
+
+class _WeightQuantizer(nn.Module):
+    """What QuantConv2d and QuantLinear share: a step per output channel."""
+
+    weight: nn.Parameter
+    step: nn.Parameter
+
+    def _prepare(self, bits: int) -> None:
+        self.fmt = IntFormat(bits, signed=True, symmetric=True)
+        self.step = nn.Parameter(torch.ones([self.weight.shape[0]] + [1] * (self.weight.dim() - 1)))
+        self.quantized = False
+
+    def effective_weight(self) -> Tensor:
+        """The weight that forward uses: quantized to `fmt` when `quantized` is set."""
+        return fake_quantize(self.weight, self.step, self.fmt) if self.quantized else self.weight
+
+
+class QuantConv2d(nn.Conv2d, _WeightQuantizer):
+    """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, padding: int, bits: int) -> None:
+        super().__init__(in_channels, out_channels, kernel, padding=padding, bias=False)
+        self._prepare(bits)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """(batch, in_channels, y, x) to (batch, out_channels, y, x)."""
+        return self._conv_forward(value, self.effective_weight(), None)
+
+
+class QuantLinear(nn.Linear, _WeightQuantizer):
+    """Linear with bias, with weights quantized per output channel."""
+
+    def __init__(self, in_features: int, out_features: int, bits: int) -> None:
+        super().__init__(in_features, out_features)
+        self._prepare(bits)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """(batch, in_features) to (batch, out_features)."""
+        return nn.functional.linear(value, self.effective_weight(), self.bias)
+
+
+@torch.no_grad()
+def start_quantization(network: nn.Module, pixels: Tensor) -> None:
+    """Switch every quantizer on and set its step to the one of least squared error.
+
+    Parameters
+    ----------
+    network : module in eval mode
+    pixels : float tensor (batch, channels, height, width)
+        Real training inputs; layers are calibrated in order, each on what the quantized layers before it give.
+    """
+    for module in network.modules():
+        if isinstance(module, _WeightQuantizer):
+            module.step.copy_(best_step(module.weight.flatten(1), module.fmt).reshape(module.step.shape))
+            module.quantized = True
+
+    def calibrate(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, QuantReLU)
+        sample = args[0].flatten()
+        sample = sample[:: max(1, sample.numel() // 200_000)]
+        module.step.copy_(best_step(sample.relu()[None], module.fmt)[0])
+        module.quantized = True
+
+    hooks = [m.register_forward_pre_hook(calibrate) for m in network.modules() if isinstance(m, QuantReLU)]
+    try:
+        network(pixels)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def set_quantized(network: nn.Module, quantized: bool) -> None:
+    """Switch every quantizer of `network` on or off, steps untouched."""
+    for module in network.modules():
+        if isinstance(module, QuantReLU | _WeightQuantizer):
+            module.quantized = quantized
