@@ -1,0 +1,296 @@
+// core.v - the datapath: activation memory, l0, array, ofifo, two psum banks, sfp; driven by one instruction word a cycle.
+// psum[c] = sum over r of wgt[r][c] * act[r]; bank p_wbank[p_addr] <= psum (+ bank p_rbank[p_addr]); out = sum of bank lines.
+// Latency: instruction to psum_valid_o Rows + Cols cycles; a_last to out_valid_o 2 cycles.
+// Golden: model.golden.blocks.run_program.
+//
+//   cycle of the instruction     n                act memory read; weights of the tile on the port by now
+//                                n+1+r+c          the pixel is at PE(r,c)
+//                                n+Rows+Cols-1    psum bank read (p_acc)
+//                                n+Rows+Cols      psum_valid_o; psum bank write
+//                                n+Rows+Cols+1    an `a` instruction may read it
+//   an `a` instruction           m                psum bank read;  m+1 at the sfp;  m+2 out_valid_o (a_last)
+//
+// A weight flit on the port in cycle u is at PE(r,c) in u+r+c. If the first pixels (x_swap) of tiles k-1 and k are issued in
+// cycles s and t, the flits of tile k must be on the port in s+1 .. t: a tile of ceil(Cols/WgtLanes) pixels hides them.
+`default_nettype none
+
+module core #(
+  parameter integer Rows      = 8,    // input channels of a tile
+  parameter integer Cols      = 8,    // output channels of a tile
+  parameter integer ActWidth  = 4,    // bits of an activation, unsigned
+  parameter integer WgtWidth  = 4,    // bits of a weight, two's complement
+  parameter integer PsumWidth = 16,   // bits of a partial sum, two's complement
+  parameter integer WgtLanes  = 2,    // columns of weights in one flit
+  parameter integer ActDepth  = 128,  // activation lines
+  parameter integer PsumDepth = 256,  // psum lines of each of the two banks
+  // derived, leave them
+  parameter integer Groups        = (Cols + WgtLanes - 1) / WgtLanes,
+  parameter integer GroupWidth    = (Groups > 1) ? $clog2(Groups) : 1,
+  parameter integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1,
+  parameter integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1,
+  parameter integer InstWidth     = 10 + ActAddrWidth + 2 * PsumAddrWidth
+) (
+  input  wire                              clk_i,
+  input  wire                              rst_ni,
+  // activation memory write port, row r at [r*ActWidth +: ActWidth]
+  input  wire                              act_we_i,
+  input  wire [ActAddrWidth-1:0]           act_waddr_i,
+  input  wire [Rows*ActWidth-1:0]          act_wdata_i,
+  // weight stream: column wgt_group_i*WgtLanes + l, row r at [(l*Rows+r)*WgtWidth +: WgtWidth]
+  input  wire                              wgt_valid_i,
+  input  wire [GroupWidth-1:0]             wgt_group_i,
+  input  wire [WgtLanes*Rows*WgtWidth-1:0] wgt_i,
+  // instruction word, see the assignment of its fields below
+  input  wire [InstWidth-1:0]              inst_i,
+  // psum of this pass, before it is added to memory; column c at [c*PsumWidth +: PsumWidth]
+  output wire                              psum_valid_o,
+  output wire [Cols*PsumWidth-1:0]         psum_o,
+  // accumulated and rectified output
+  output wire                              out_valid_o,
+  output wire [Cols*PsumWidth-1:0]         out_o
+);
+
+  localparam integer LineWidth = Cols * PsumWidth;
+  localparam integer FlitWidth = WgtLanes * WgtWidth;
+  localparam integer WordWidth = 3 + GroupWidth + FlitWidth + ActWidth;  // one row's share of the wave
+  localparam integer DestWidth = 4 + PsumAddrWidth;                      // where a psum goes
+
+  // ---------------------------------------------------------------- instruction fields, MSB to LSB
+  wire                     x_valid, x_swap;           // stream a pixel; it is the first of its tile
+  wire [ActAddrWidth-1:0]  x_addr;
+  wire                     p_acc, p_rbank, p_wbank;   // its psum: add to memory, from bank, into bank
+  wire [PsumAddrWidth-1:0] p_addr;
+  wire                     a_valid, a_first, a_last, a_relu, a_bank;  // accumulate a psum line
+  wire [PsumAddrWidth-1:0] a_addr;
+
+  assign {x_valid, x_swap, x_addr, p_acc, p_rbank, p_wbank, p_addr,
+          a_valid, a_first, a_last, a_relu, a_bank, a_addr} = inst_i;
+
+  // ---------------------------------------------------------------- activations and weights become one skewed wave
+  wire [Rows*ActWidth-1:0]  act;
+  wire                      valid, swap;
+  wire [Rows*WordWidth-1:0] line;
+  wire [Rows*WordWidth-1:0] wave;
+
+  sram #(
+    .Width (Rows * ActWidth),
+    .Depth (ActDepth)
+  ) u_act_mem (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .we_i    (act_we_i),
+    .waddr_i (act_waddr_i),
+    .wdata_i (act_wdata_i),
+    .re_i    (x_valid),
+    .raddr_i (x_addr),
+    .rdata_o (act)
+  );
+
+  delay #(
+    .Width  (2),
+    .Cycles (1)
+  ) u_x_delay (
+    .clk_i  (clk_i),
+    .rst_ni (rst_ni),
+    .data_i ({x_valid, x_valid && x_swap}),
+    .data_o ({valid, swap})
+  );
+
+  l0 #(
+    .Lanes (Rows),
+    .Width (WordWidth)
+  ) u_l0 (
+    .clk_i  (clk_i),
+    .rst_ni (rst_ni),
+    .data_i (line),
+    .data_o (wave)
+  );
+
+  // ---------------------------------------------------------------- array
+  wire [Rows-1:0]            row_valid, row_swap, row_wgt_valid;
+  wire [Rows*ActWidth-1:0]   row_act;
+  wire [Rows*GroupWidth-1:0] row_wgt_group;
+  wire [Rows*FlitWidth-1:0]  row_wgt;
+  wire [Cols-1:0]            col_valid;
+  wire [LineWidth-1:0]       col_psum;
+
+  genvar r, l;
+  generate
+    for (r = 0; r < Rows; r = r + 1) begin : gen_row
+      wire [FlitWidth-1:0] flit;
+      for (l = 0; l < WgtLanes; l = l + 1) begin : gen_lane
+        assign flit[l*WgtWidth +: WgtWidth] = wgt_i[(l*Rows+r)*WgtWidth +: WgtWidth];
+      end
+      assign line[r*WordWidth +: WordWidth] =
+        {wgt_valid_i, wgt_group_i, flit, valid, swap, act[r*ActWidth +: ActWidth]};
+      assign {row_wgt_valid[r], row_wgt_group[r*GroupWidth +: GroupWidth], row_wgt[r*FlitWidth +: FlitWidth],
+              row_valid[r], row_swap[r], row_act[r*ActWidth +: ActWidth]} = wave[r*WordWidth +: WordWidth];
+    end
+  endgenerate
+
+  mac_array #(
+    .Rows       (Rows),
+    .Cols       (Cols),
+    .ActWidth   (ActWidth),
+    .WgtWidth   (WgtWidth),
+    .PsumWidth  (PsumWidth),
+    .WgtLanes   (WgtLanes),
+    .GroupWidth (GroupWidth)
+  ) u_array (
+    .clk_i        (clk_i),
+    .rst_ni       (rst_ni),
+    .valid_i      (row_valid),
+    .swap_i       (row_swap),
+    .act_i        (row_act),
+    .wgt_valid_i  (row_wgt_valid),
+    .wgt_group_i  (row_wgt_group),
+    .wgt_i        (row_wgt),
+    .psum_valid_o (col_valid),
+    .psum_o       (col_psum)
+  );
+
+  ofifo #(
+    .Lanes (Cols),
+    .Width (PsumWidth)
+  ) u_ofifo (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .valid_i (col_valid),
+    .data_i  (col_psum),
+    .valid_o (psum_valid_o),
+    .data_o  (psum_o)
+  );
+
+  // ---------------------------------------------------------------- where each psum goes, timed to meet it
+  wire                     r_valid, r_acc, r_rbank, r_wbank;  // one cycle before the psum: bank read
+  wire [PsumAddrWidth-1:0] r_addr;
+  wire                     w_valid, w_acc, w_rbank, w_wbank;  // with the psum: bank write
+  wire [PsumAddrWidth-1:0] w_addr;
+
+  delay #(
+    .Width  (DestWidth),
+    .Cycles (Rows + Cols - 1)
+  ) u_dest_delay (
+    .clk_i  (clk_i),
+    .rst_ni (rst_ni),
+    .data_i ({x_valid, p_acc, p_rbank, p_wbank, p_addr}),
+    .data_o ({r_valid, r_acc, r_rbank, r_wbank, r_addr})
+  );
+
+  delay #(
+    .Width  (DestWidth),
+    .Cycles (1)
+  ) u_write_delay (
+    .clk_i  (clk_i),
+    .rst_ni (rst_ni),
+    .data_i ({r_valid, r_acc, r_rbank, r_wbank, r_addr}),
+    .data_o ({w_valid, w_acc, w_rbank, w_wbank, w_addr})
+  );
+
+  // ---------------------------------------------------------------- psum banks
+  wire                 p_read = r_valid && r_acc;
+  wire                 fwd_d  = p_read && w_valid && w_wbank == r_rbank && w_addr == r_addr;
+  reg                  fwd_q;
+  reg  [LineWidth-1:0] fwd_line_q;
+  wire [LineWidth-1:0] bank_line [0:1];
+  wire [LineWidth-1:0] old_line = fwd_q ? fwd_line_q : bank_line[w_rbank];
+  wire [LineWidth-1:0] w_line;
+
+  // The bank still holds the old word when a line is read while it is written: take it from the write port.
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      fwd_q      <= 1'b0;
+      fwd_line_q <= {LineWidth{1'b0}};
+    end else begin
+      fwd_q <= fwd_d;
+      if (fwd_d) fwd_line_q <= w_line;
+    end
+  end
+
+  genvar b, c;
+  generate
+    for (b = 0; b < 2; b = b + 1) begin : gen_bank
+      wire p_here = p_read && r_rbank == b[0];
+      wire a_here = a_valid && a_bank == b[0];
+
+      sram #(
+        .Width (LineWidth),
+        .Depth (PsumDepth)
+      ) u_psum_mem (
+        .clk_i   (clk_i),
+        .rst_ni  (rst_ni),
+        .we_i    (w_valid && w_wbank == b[0]),
+        .waddr_i (w_addr),
+        .wdata_i (w_line),
+        .re_i    (p_here || a_here),
+        .raddr_i (p_here ? r_addr : a_addr),
+        .rdata_o (bank_line[b])
+      );
+
+`ifdef SIM_CHECKS
+      always @(posedge clk_i) begin
+        if (rst_ni && p_here && a_here) $fatal(1, "%m: psum and accumulation read bank %0d in one cycle", b);
+        if (rst_ni && a_here && w_valid && w_wbank == b[0] && w_addr == a_addr)
+          $fatal(1, "%m: accumulation reads address %0d while it is written", a_addr);
+      end
+`endif
+    end
+
+    for (c = 0; c < Cols; c = c + 1) begin : gen_col
+      wire [PsumWidth-1:0] base = w_acc ? old_line[c*PsumWidth +: PsumWidth] : {PsumWidth{1'b0}};
+      wire [PsumWidth-1:0] psum = psum_o[c*PsumWidth +: PsumWidth];
+      assign w_line[c*PsumWidth +: PsumWidth] = base + psum;
+
+`ifdef SIM_CHECKS
+      wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {psum[PsumWidth-1], psum};
+      always @(posedge clk_i) begin
+        if (rst_ni && w_valid && (^base) === 1'bx) $fatal(1, "%m: added to address %0d, never written", w_addr);
+        if (rst_ni && w_valid && sum_full[PsumWidth] != sum_full[PsumWidth-1])
+          $fatal(1, "%m: overflow, %0d + %0d does not fit %0d bits", $signed(base), $signed(psum), PsumWidth);
+      end
+`endif
+    end
+  endgenerate
+
+  // ---------------------------------------------------------------- accumulation
+  wire s_valid, s_first, s_last, s_relu, s_bank;
+
+  delay #(
+    .Width  (5),
+    .Cycles (1)
+  ) u_a_delay (
+    .clk_i  (clk_i),
+    .rst_ni (rst_ni),
+    .data_i ({a_valid, a_first, a_last, a_relu, a_bank}),
+    .data_o ({s_valid, s_first, s_last, s_relu, s_bank})
+  );
+
+  sfp #(
+    .Cols      (Cols),
+    .PsumWidth (PsumWidth)
+  ) u_sfp (
+    .clk_i       (clk_i),
+    .rst_ni      (rst_ni),
+    .valid_i     (s_valid),
+    .first_i     (s_first),
+    .last_i      (s_last),
+    .relu_i      (s_relu),
+    .data_i      (bank_line[s_bank]),
+    .out_valid_o (out_valid_o),
+    .out_o       (out_o)
+  );
+
+`ifdef SIM_CHECKS
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      if ((^{x_valid, a_valid, act_we_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on a valid or an enable");
+      if (x_valid && act_we_i && x_addr == act_waddr_i)
+        $fatal(1, "%m: activation line %0d is read while it is written", x_addr);
+      if (psum_valid_o != w_valid) $fatal(1, "%m: the psum and its destination did not meet");
+    end
+  end
+`endif
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,100 @@
+// mac_array.v - the Rows x Cols mesh: psum_o[c] = sum over r of wgt[r][c] * act[r], for one pixel a cycle.
+// Inputs enter skewed (row r one cycle after row r-1), psums leave skewed (column c one cycle after column c-1).
+// Latency: row 0's input to column c's psum: Rows + c cycles.
+// Golden: model.golden.cycle.step.
+//
+//   cycle    n     n+1   n+2         the pixel that enters row 0 in cycle n is at PE(r,c) in cycle n+r+c:
+//   row 0    p0    p1    p2          PE(0,0) n    PE(0,1) n+1  ...
+//   row 1    .     p0    p1          PE(1,0) n+1  PE(1,1) n+2  ...
+//   row 2    .     .     p0          weight flits and the swap bit travel on the same wave
+`default_nettype none
+
+module mac_array #(
+  parameter integer Rows       = 8,   // input channels of a tile
+  parameter integer Cols       = 8,   // output channels of a tile
+  parameter integer ActWidth   = 4,   // bits of an activation, unsigned
+  parameter integer WgtWidth   = 4,   // bits of a weight, two's complement
+  parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement
+  parameter integer WgtLanes   = 2,   // columns of weights in one flit
+  parameter integer GroupWidth = 2    // bits of a column-group number
+) (
+  input  wire                              clk_i,
+  input  wire                              rst_ni,
+  // from west: pixels, row r at index r
+  input  wire [Rows-1:0]                   valid_i,
+  input  wire [Rows-1:0]                   swap_i,
+  input  wire [Rows*ActWidth-1:0]          act_i,
+  // from west: weight flits, row r at index r
+  input  wire [Rows-1:0]                   wgt_valid_i,
+  input  wire [Rows*GroupWidth-1:0]        wgt_group_i,
+  input  wire [Rows*WgtLanes*WgtWidth-1:0] wgt_i,
+  // to south, column c at index c
+  output wire [Cols-1:0]                   psum_valid_o,
+  output wire [Cols*PsumWidth-1:0]         psum_o
+);
+
+  localparam integer FlitWidth = WgtLanes * WgtWidth;
+  localparam integer LineWidth = Cols * PsumWidth;
+
+  // Line r enters row r from the north; line Rows leaves the array.
+  wire [(Rows+1)*LineWidth-1:0] psum;
+  wire [Rows*Cols-1:0]          psum_valid;
+
+  assign psum[0 +: LineWidth] = {LineWidth{1'b0}};
+
+  genvar r;
+  generate
+    for (r = 0; r < Rows; r = r + 1) begin : gen_row
+      mac_row #(
+        .Cols       (Cols),
+        .ActWidth   (ActWidth),
+        .WgtWidth   (WgtWidth),
+        .PsumWidth  (PsumWidth),
+        .WgtLanes   (WgtLanes),
+        .GroupWidth (GroupWidth)
+      ) u_row (
+        .clk_i        (clk_i),
+        .rst_ni       (rst_ni),
+        .valid_i      (valid_i[r]),
+        .swap_i       (swap_i[r]),
+        .act_i        (act_i[r*ActWidth +: ActWidth]),
+        .wgt_valid_i  (wgt_valid_i[r]),
+        .wgt_group_i  (wgt_group_i[r*GroupWidth +: GroupWidth]),
+        .wgt_i        (wgt_i[r*FlitWidth +: FlitWidth]),
+        .psum_i       (psum[r*LineWidth +: LineWidth]),
+        .psum_valid_o (psum_valid[r*Cols +: Cols]),
+        .psum_o       (psum[(r+1)*LineWidth +: LineWidth])
+      );
+
+      if (r < Rows - 1) begin : gen_unused
+        wire unused = &{1'b0, psum_valid[r*Cols +: Cols]};  // only the last row's flags leave the array
+      end
+    end
+  endgenerate
+
+  assign psum_valid_o = psum_valid[(Rows-1)*Cols +: Cols];
+  assign psum_o       = psum[Rows*LineWidth +: LineWidth];
+
+`ifndef SYNTHESIS
+  initial if (Rows < 1) $fatal(1, "%m: Rows %0d; expected 1 or more", Rows);
+`endif
+
+`ifdef SIM_CHECKS
+  // The wave must enter skewed: row r carries what row r-1 carried one cycle before.
+  generate
+    for (r = 1; r < Rows; r = r + 1) begin : gen_skew_check
+      reg valid_q, swap_q, wgt_valid_q;
+      always @(posedge clk_i) begin
+        valid_q     <= rst_ni && valid_i[r-1];
+        swap_q      <= rst_ni && swap_i[r-1];
+        wgt_valid_q <= rst_ni && wgt_valid_i[r-1];
+        if (rst_ni && {valid_i[r], swap_i[r], wgt_valid_i[r]} !== {valid_q, swap_q, wgt_valid_q})
+          $fatal(1, "%m: row %0d does not follow row %0d by one cycle", r, r - 1);
+      end
+    end
+  endgenerate
+`endif
+
+endmodule
+
+`default_nettype wire

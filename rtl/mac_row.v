@@ -1,0 +1,95 @@
+// mac_row.v - one row of Cols processing elements: pixels and weight flits travel east, psums cross from north to south.
+// psum_o[c] <= psum_i[c] + wgt[c] * act, one column a cycle later than the column to its west.
+// Latency: column c takes a pixel c cycles after the west port; 1 cycle from there to psum_o.
+// Golden: model.golden.cycle.step.
+`default_nettype none
+
+module mac_row #(
+  parameter integer Cols       = 8,   // processing elements
+  parameter integer ActWidth   = 4,   // bits of an activation, unsigned
+  parameter integer WgtWidth   = 4,   // bits of a weight, two's complement
+  parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement
+  parameter integer WgtLanes   = 2,   // columns of weights in one flit
+  parameter integer GroupWidth = 2    // bits of a column-group number
+) (
+  input  wire                         clk_i,
+  input  wire                         rst_ni,
+  // from west: pixels
+  input  wire                         valid_i,
+  input  wire                         swap_i,
+  input  wire [ActWidth-1:0]          act_i,
+  // from west: weight flits
+  input  wire                         wgt_valid_i,
+  input  wire [GroupWidth-1:0]        wgt_group_i,
+  input  wire [WgtLanes*WgtWidth-1:0] wgt_i,
+  // from north, column c at [c*PsumWidth +: PsumWidth]
+  input  wire [Cols*PsumWidth-1:0]    psum_i,
+  // to south
+  output wire [Cols-1:0]              psum_valid_o,
+  output wire [Cols*PsumWidth-1:0]    psum_o
+);
+
+  localparam integer FlitWidth = WgtLanes * WgtWidth;
+
+  // Wire c enters column c; wire Cols leaves the row and ends there.
+  wire [Cols:0]                valid;
+  wire [Cols:0]                swap;
+  wire [(Cols+1)*ActWidth-1:0] act;
+  wire [Cols:0]                wgt_valid;
+  wire [(Cols+1)*GroupWidth-1:0] wgt_group;
+  wire [(Cols+1)*FlitWidth-1:0]  wgt;
+
+  assign valid[0]                   = valid_i;
+  assign swap[0]                    = swap_i;
+  assign act[0 +: ActWidth]         = act_i;
+  assign wgt_valid[0]               = wgt_valid_i;
+  assign wgt_group[0 +: GroupWidth] = wgt_group_i;
+  assign wgt[0 +: FlitWidth]        = wgt_i;
+
+  genvar c;
+  generate
+    for (c = 0; c < Cols; c = c + 1) begin : gen_col
+      mac_tile #(
+        .ActWidth   (ActWidth),
+        .WgtWidth   (WgtWidth),
+        .PsumWidth  (PsumWidth),
+        .WgtLanes   (WgtLanes),
+        .GroupWidth (GroupWidth),
+        .Group      (c / WgtLanes),
+        .Lane       (c % WgtLanes)
+      ) u_tile (
+        .clk_i       (clk_i),
+        .rst_ni      (rst_ni),
+        .valid_i     (valid[c]),
+        .swap_i      (swap[c]),
+        .act_i       (act[c*ActWidth +: ActWidth]),
+        .wgt_valid_i (wgt_valid[c]),
+        .wgt_group_i (wgt_group[c*GroupWidth +: GroupWidth]),
+        .wgt_i       (wgt[c*FlitWidth +: FlitWidth]),
+        .valid_o     (valid[c+1]),
+        .swap_o      (swap[c+1]),
+        .act_o       (act[(c+1)*ActWidth +: ActWidth]),
+        .wgt_valid_o (wgt_valid[c+1]),
+        .wgt_group_o (wgt_group[(c+1)*GroupWidth +: GroupWidth]),
+        .wgt_o       (wgt[(c+1)*FlitWidth +: FlitWidth]),
+        .psum_i      (psum_i[c*PsumWidth +: PsumWidth]),
+        .psum_o      (psum_o[c*PsumWidth +: PsumWidth])
+      );
+    end
+  endgenerate
+
+  assign psum_valid_o = valid[Cols:1];
+
+  wire unused = &{1'b0, swap[Cols], act[Cols*ActWidth +: ActWidth], wgt_valid[Cols],
+                  wgt_group[Cols*GroupWidth +: GroupWidth], wgt[Cols*FlitWidth +: FlitWidth]};
+
+`ifndef SYNTHESIS
+  initial begin
+    if (Cols < 1)     $fatal(1, "%m: Cols %0d; expected 1 or more", Cols);
+    if (WgtLanes < 1) $fatal(1, "%m: WgtLanes %0d; expected 1 or more", WgtLanes);
+  end
+`endif
+
+endmodule
+
+`default_nettype wire
