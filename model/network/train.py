@@ -1,0 +1,244 @@
+"""Training: a float leg, then a quantization-aware one, with a checkpoint every epoch.
+
+Every random draw is a function of (seed, leg, epoch) and every learning rate one of the step, so a run that was killed and resumed from its
+last checkpoint takes exactly the steps of an unbroken one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from model.dataset import Dataset
+from model.errors import LockstepError
+from model.files import write_atomic
+from model.network.nets import ConvNet
+from model.network.quantize import set_quantized, start_quantization
+from model.network.recipe import Leg, Recipe
+
+CALIBRATION_IMAGES = 512
+LEGS = ("float", "qat")
+
+
+@dataclass
+class Progress:
+    """Where a run stands: `epochs` finished per leg and the last accuracies measured, by leg."""
+
+    epochs: dict[str, int]
+    accuracy: dict[str, float]
+    seconds: float
+
+
+def pick_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 mixed precision on `device`."""
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def augment(pixels: Tensor, crop: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Random crops out of a border of `crop` zero pixels, and mirror images, for a whole batch at once.
+
+    Parameters
+    ----------
+    pixels : uint8 tensor (batch, channels, height, width)
+    generator : CPU generator that the draws come from
+
+    Returns
+    -------
+    uint8 tensor of the same shape
+    """
+    batch, _, height, width = pixels.shape
+    rows = torch.arange(height)[None].repeat(batch, 1)
+    cols = torch.arange(width)[None].repeat(batch, 1)
+    if flip:
+        mirrored = torch.randint(2, (batch, 1), generator=generator).bool()
+        cols = torch.where(mirrored, cols.flip(1), cols)
+    if crop:
+        rows = rows + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
+        cols = cols + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
+        pixels = nn.functional.pad(pixels, [crop] * 4)
+    rows, cols = rows.to(pixels.device), cols.to(pixels.device)
+    image = torch.arange(batch, device=pixels.device)[:, None, None]
+    picked = pixels.permute(0, 2, 3, 1)[image, rows[:, :, None], cols[:, None, :]]  # (batch, y, x, channel)
+    return picked.permute(0, 3, 1, 2)
+
+
+def to_input(pixels: Tensor) -> Tensor:
+    """uint8 pixels to floats in [0, 1], channels last."""
+    return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+class Trainer:
+    """One run: network, data, recipe and the folder that holds its checkpoint and TensorBoard log.
+
+    Parameters
+    ----------
+    network : ConvNet
+    dataset : Dataset
+    recipe : Recipe
+    folder : Path
+        ``checkpoint.pt`` and ``log/`` are kept here.
+    quiet : bool
+        No progress bar.
+
+    Raises
+    ------
+    LockstepError
+        When `folder` holds a checkpoint of another recipe, other data or a damaged one: nothing is overwritten.
+    """
+
+    def __init__(self, network: ConvNet, dataset: Dataset, recipe: Recipe, folder: Path, quiet: bool = False) -> None:
+        self.device = pick_device()
+        self.recipe, self.folder, self.quiet = recipe, folder, quiet
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+        self.train_pixels, self.train_labels, self.test_pixels, self.test_labels = (
+            torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+            for array in (dataset.train_pixels, dataset.train_labels, dataset.test_pixels, dataset.test_labels)
+        )
+        self.progress = Progress({leg: 0 for leg in LEGS}, {}, 0.0)
+        self.key = hashlib.sha256(json.dumps([recipe.describe(), dataset.sha256], sort_keys=True).encode()).hexdigest()
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._stored_optimizer: dict[str, Any] | None = None
+        self._resume()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The run's checkpoint file."""
+        return self.folder / "checkpoint.pt"
+
+    def run(self) -> None:
+        """Train whatever is not trained yet."""
+        for leg in LEGS:
+            self._run_leg(leg, getattr(self.recipe, leg))
+
+    def _run_leg(self, leg: str, plan: Leg) -> None:
+        if self.progress.epochs[leg] >= plan.epochs:
+            return
+        if leg == "qat" and self.progress.epochs[leg] == 0:
+            self.network.eval()
+            start_quantization(self.network, to_input(self.train_pixels[:: max(1, len(self.train_pixels) // CALIBRATION_IMAGES)]))
+        set_quantized(self.network, leg == "qat")
+        self._optimizer = self._make_optimizer(plan)
+        if self._stored_optimizer is not None:
+            self._optimizer.load_state_dict(self._stored_optimizer)
+            self._stored_optimizer = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        first = sum(self.progress.epochs.values())
+        with SummaryWriter(str(self.folder / "log"), purge_step=first) as log:  # type: ignore[no-untyped-call]  # untyped in torch
+            for epoch in range(self.progress.epochs[leg], plan.epochs):
+                started = time.monotonic()
+                loss, accuracy = self._epoch(leg, plan, epoch)
+                self.progress.epochs[leg] = epoch + 1
+                step = sum(self.progress.epochs.values())
+                log.add_scalar("train/loss", loss, step)  # type: ignore[no-untyped-call]  # untyped in torch
+                log.add_scalar("train/accuracy", accuracy, step)  # type: ignore[no-untyped-call]  # untyped in torch
+                if (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == plan.epochs:
+                    self.progress.accuracy[leg] = self.evaluate()
+                    log.add_scalar("test/accuracy", self.progress.accuracy[leg], step)  # type: ignore[no-untyped-call]  # untyped in torch
+                    self._say(f"{leg} epoch {epoch + 1}/{plan.epochs}: test accuracy {self.progress.accuracy[leg]:.2%}")
+                self.progress.seconds += time.monotonic() - started
+                self._save()
+
+    def _make_optimizer(self, plan: Leg) -> torch.optim.Optimizer:
+        decayed = [p for n, p in self.network.named_parameters() if n.endswith("weight") and p.dim() > 1]
+        kept = {id(p) for p in decayed}
+        rest = [p for p in self.network.parameters() if id(p) not in kept]  # BatchNorm, biases, steps
+        groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        return torch.optim.SGD(groups, lr=plan.peak_rate, momentum=0.9, nesterov=True)
+
+    def _epoch(self, leg: str, plan: Leg, epoch: int) -> tuple[float, float]:
+        """Train one epoch; returns mean loss and accuracy on the augmented training images."""
+        assert self._optimizer is not None
+        self.network.train()
+        generator = torch.Generator().manual_seed((self.recipe.seed << 32) + (LEGS.index(leg) << 16) + epoch)
+        order = torch.randperm(len(self.train_pixels), generator=generator)
+        count = len(order) // self.recipe.batch  # a short last batch would upset BatchNorm; another order drops others
+        loss_sum, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        bar = tqdm(range(count), desc=f"{leg} {epoch + 1}/{plan.epochs}", unit="img", unit_scale=self.recipe.batch, disable=self.quiet, leave=False)
+        for step in bar:
+            for group in self._optimizer.param_groups:
+                group["lr"] = plan.rate(epoch * count + step, plan.epochs * count)
+            picked = order[step * self.recipe.batch : (step + 1) * self.recipe.batch].to(self.device)
+            pixels = to_input(augment(self.train_pixels[picked], self.recipe.crop, self.recipe.flip, generator))
+            labels = self.train_labels[picked]
+            with autocast(self.device):
+                logits = self.network(pixels)
+            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+            self._optimizer.step()
+            loss_sum += loss.detach()
+            right += (logits.argmax(1) == labels).float().mean()
+            if step % 20 == 19:
+                left = (count - step) / (bar.format_dict["rate"] or 1) / 1 if not self.quiet else 0
+                after = sum(getattr(self.recipe, x).epochs for x in LEGS) - sum(self.progress.epochs.values()) - 1
+                done = bar.format_dict["elapsed"] / (step + 1) * count * after if not self.quiet else 0
+                bar.set_postfix_str(f"loss {loss_sum / (step + 1):.3f} acc {right / (step + 1):.1%} all done in {(left + done) / 60:.0f} min")
+        mean = float(loss_sum) / max(1, count)
+        if not np.isfinite(mean):
+            raise LockstepError(f"training diverged in {leg} epoch {epoch + 1} (loss {mean}); lower peak_rate. The checkpoint before it is kept in {self.checkpoint}")
+        return mean, float(right) / max(1, count)
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        """Accuracy on the test set in mixed precision, as trained: for the log only; quoted figures come from integers."""
+        self.network.eval()
+        right = 0
+        for start in range(0, len(self.test_pixels), 256):
+            with autocast(self.device):
+                logits = self.network(to_input(self.test_pixels[start : start + 256]))
+            right += int((logits.argmax(1) == self.test_labels[start : start + 256]).sum())
+        return right / len(self.test_pixels)
+
+    def _say(self, line: str) -> None:
+        tqdm.write(line)
+
+    def _save(self) -> None:
+        assert self._optimizer is not None
+        state = {
+            "key": self.key,
+            "epochs": self.progress.epochs,
+            "accuracy": self.progress.accuracy,
+            "seconds": self.progress.seconds,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        write_atomic(self.checkpoint, lambda file: torch.save(state, file))
+
+    def _resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            key, epochs = state["key"], {leg: int(state["epochs"][leg]) for leg in LEGS}
+            if key != self.key:
+                raise LockstepError(
+                    f"{self.checkpoint} belongs to another recipe or other data; to go on with it use its settings, to start afresh move {self.folder} away"
+                )
+            self.network.load_state_dict(state["network"])
+            self.progress = Progress(epochs, {str(k): float(v) for k, v in state["accuracy"].items()}, float(state["seconds"]))
+            # The optimizer's state serves the leg it was saved in; a finished leg leaves none to the next.
+            leg = "qat" if epochs["qat"] else "float"
+            self._stored_optimizer = state["optimizer"] if epochs[leg] < getattr(self.recipe, leg).epochs else None
+        except LockstepError:
+            raise
+        except Exception as error:  # torch raises many kinds on damaged files
+            reason = str(error).splitlines()[0][:120] if str(error) else ""
+            raise LockstepError(f"{self.checkpoint} is not a whole checkpoint ({type(error).__name__}: {reason}); move it away to start afresh") from error
+        set_quantized(self.network, epochs["qat"] > 0)
+        self._say(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")
