@@ -1,0 +1,90 @@
+"""What every block test needs: parameters, clock and reset, packed buses, and reads that refuse X."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, RisingEdge
+
+PERIOD_NS = 10
+
+
+def parameters() -> dict[str, int]:
+    """Verilog parameters of this build, as given to `tb.common.runner.simulate`."""
+    return {name: int(value) for name, value in json.loads(os.environ["LOCKSTEP_PARAMETERS"]).items()}
+
+
+def generator() -> np.random.Generator:
+    """Random numbers of this simulation, from the seed that the runner printed."""
+    return np.random.default_rng(cocotb.RANDOM_SEED)
+
+
+def pack(words: Iterable[int], width: int) -> int:
+    """Words (negative ones in two's complement) as one bus, word i at [i*width +: width].
+
+    >>> hex(pack([1, -1, 2], 4))
+    '0x2f1'
+    """
+    bus = 0
+    for index, word in enumerate(words):
+        bus |= (int(word) & ((1 << width) - 1)) << (index * width)
+    return bus
+
+
+def unpack(bus: int, width: int, count: int, signed: bool = False) -> list[int]:
+    """The inverse of `pack` for `count` words.
+
+    >>> unpack(0x2f1, 4, 3, signed=True)
+    [1, -1, 2]
+    """
+    words = [(bus >> (index * width)) & ((1 << width) - 1) for index in range(count)]
+    if signed:
+        words = [word - (1 << width) if word >> (width - 1) else word for word in words]
+    return words
+
+
+def read(handle: Any) -> int:
+    """The unsigned value of a signal.
+
+    Raises
+    ------
+    AssertionError
+        When any bit is X or Z.
+    """
+    value = handle.value
+    if not value.is_resolvable:
+        raise AssertionError(f"{handle._path} is {value}, which is not a number")
+    return int(value) if not hasattr(value, "to_unsigned") else value.to_unsigned()
+
+
+def start_clock(dut: Any) -> None:
+    """Let clk_i run with PERIOD_NS."""
+    dut.clk_i.value = 0
+    cocotb.start_soon(Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False))
+
+
+async def reset(dut: Any, cycles: int = 2) -> None:
+    """Hold rst_ni low for `cycles` rising edges; returns right after the last of them, with rst_ni high again.
+
+    The cycle that begins with the return is cycle 0 of the block: whatever is driven now is what the next rising edge sees.
+    """
+    dut.rst_ni.value = 0
+    for _ in range(cycles):
+        await RisingEdge(dut.clk_i)
+    dut.rst_ni.value = 1
+
+
+async def next_cycle(dut: Any) -> None:
+    """To the next rising edge: time to drive the inputs of the cycle that begins."""
+    await RisingEdge(dut.clk_i)
+
+
+async def settled(dut: Any) -> None:
+    """To the middle of the cycle: registers and wires have their values of this cycle; time to look, not to drive."""
+    await FallingEdge(dut.clk_i)

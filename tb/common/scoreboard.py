@@ -1,0 +1,84 @@
+"""Scoreboards: what must come out, in order and to the cycle; and coverage points that must be hit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+
+class Scoreboard:
+    """Expected results against results, in order, each at its cycle.
+
+    `finish` fails when results are missing, and when none was ever expected: a dead output cannot pass.
+
+    Parameters
+    ----------
+    name : str
+        What is checked, for the messages.
+    labels : str
+        What the position in a result means, for the messages.
+    """
+
+    def __init__(self, name: str, labels: str = "column") -> None:
+        self.name = name
+        self.labels = labels
+        self.checked = 0
+        self.promised = 0
+        self._expected: deque[tuple[int, tuple[int, ...]]] = deque()
+
+    def expect(self, cycle: int, result: Iterable[int]) -> None:
+        """`result` must appear in `cycle`. Cycles are promised in rising order."""
+        self._expected.append((cycle, tuple(int(word) for word in result)))
+        self.promised += 1
+
+    def drop(self, cycle: int) -> None:
+        """Take back what was promised for `cycle` or later (a reset destroys it)."""
+        while self._expected and self._expected[-1][0] >= cycle:
+            self._expected.pop()
+            self.promised -= 1
+
+    def check(self, cycle: int, result: Sequence[int] | None) -> None:
+        """The block showed `result` in `cycle` (None: its valid flag was low).
+
+        Raises
+        ------
+        AssertionError
+            Naming the cycle, the position, the expected and the shown word.
+        """
+        due = bool(self._expected) and self._expected[0][0] <= cycle
+        if result is None:
+            assert not due, f"{self.name}: cycle {cycle}: expected {self._expected[0][1]}, got no valid result"
+            return
+        assert due, f"{self.name}: cycle {cycle}: got {tuple(result)}, expected no valid result"
+        _, expected = self._expected.popleft()
+        assert len(result) == len(expected), f"{self.name}: cycle {cycle}: {len(result)} words, expected {len(expected)}"
+        for position, (want, got) in enumerate(zip(expected, result, strict=True)):
+            assert want == got, f"{self.name}: cycle {cycle}, {self.labels} {position}: expected {want}, got {got}"
+        self.checked += 1
+
+    def finish(self) -> None:
+        """Every promise was kept, and there was at least one."""
+        assert not self._expected, f"{self.name}: {len(self._expected)} results never came, the first due in {self._expected[0]}"
+        assert self.promised > 0, f"{self.name}: nothing was ever expected, so nothing was checked"
+        assert self.checked == self.promised, f"{self.name}: {self.checked} results checked, {self.promised} expected"
+
+
+class Coverage:
+    """Situations a test must have met, named beforehand.
+
+    Parameters
+    ----------
+    points : names
+    """
+
+    def __init__(self, *points: str) -> None:
+        self._hits = dict.fromkeys(points, 0)
+
+    def hit(self, point: str, condition: object = True) -> None:
+        """Count `point` when `condition` holds; an unknown name is an error (KeyError)."""
+        self._hits[point] += bool(condition)
+
+    def finish(self) -> None:
+        """Every point was hit."""
+        missed = [point for point, hits in self._hits.items() if not hits]
+        assert not missed, f"coverage: never met: {', '.join(missed)}"

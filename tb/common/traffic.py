@@ -1,0 +1,181 @@
+"""Legal random traffic for the array: tiles of pixels with their weight flits, before the skew.
+
+Times are cycles at PE(0,0). The flits of a tile whose first pixel is there in cycle t, the tile before it having begun in cycle s, are there
+in cycles s .. t-1. Whatever is not marked valid is noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from model.golden.cycle import Flow
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The array's parameters, by their Verilog names."""
+
+    rows: int
+    cols: int
+    act_width: int
+    wgt_width: int
+    psum_width: int
+    wgt_lanes: int
+
+    @classmethod
+    def of(cls, parameters: dict[str, int]) -> Shape:
+        """From Verilog parameters; a row has Rows 1."""
+        names = ("Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes")
+        return cls(parameters.get("Rows", 1), *(parameters[name] for name in names))
+
+    @property
+    def groups(self) -> int:
+        """Flits that fill the array."""
+        return -(-self.cols // self.wgt_lanes)
+
+    @property
+    def group_width(self) -> int:
+        """Bits of a flit's group number."""
+        return max(1, (self.groups - 1).bit_length())
+
+    @property
+    def act_max(self) -> int:
+        """Largest activation."""
+        return (1 << self.act_width) - 1
+
+    @property
+    def wgt_min(self) -> int:
+        """Most negative weight."""
+        return -(1 << (self.wgt_width - 1))
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One array input a cycle; n is the number of cycles.
+
+    Parameters
+    ----------
+    valid, swap, wgt_valid, wgt_group : int64, shape (n,)
+    act : int64, shape (n, rows)
+    wgt : int64, shape (n, lanes, rows)
+    tiles : int64, shape (tiles, rows, cols)
+        The weights that the flits carry.
+    tile_of : int64, shape (n,)
+        Tile of the pixel of each cycle, -1 where there is none.
+    """
+
+    valid: Ints
+    swap: Ints
+    act: Ints
+    wgt_valid: Ints
+    wgt_group: Ints
+    wgt: Ints
+    tiles: Ints
+    tile_of: Ints
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+    def flow(self, cycle: int, row: int) -> Flow:
+        """What enters `row` in `cycle`: the wave reaches it `row` cycles late. Nothing before the first and after the last cycle."""
+        n = cycle - row
+        if not 0 <= n < len(self):
+            return Flow(0, 0, 0, 0, 0, (0,) * self.wgt.shape[1])
+        weights = tuple(int(w) for w in self.wgt[n, :, row])
+        return Flow(
+            int(self.valid[n]), int(self.swap[n]), int(self.act[n, row]), int(self.wgt_valid[n]), int(self.wgt_group[n]), weights
+        )
+
+    def psums(self) -> list[tuple[int, tuple[int, ...]]]:
+        """For every pixel, its cycle at PE(0,0) and its psums, one a column: the plain product of line and weight matrix."""
+        return [(int(n), tuple(int(p) for p in self.act[n] @ self.tiles[self.tile_of[n]])) for n in np.flatnonzero(self.valid)]
+
+
+def random_codes(rng: np.random.Generator, low: int, high: int, size: tuple[int, ...]) -> Ints:
+    """Codes of [low, high]: one in four the lowest, one in four the highest, one in eight zero, the rest uniform."""
+    codes = rng.integers(low, high, size=size, endpoint=True)
+    kind = rng.integers(0, 8, size=size)
+    codes[kind < 2] = low
+    codes[(kind >= 2) & (kind < 4)] = high
+    codes[kind == 4] = 0
+    return np.asarray(codes, dtype=np.int64)
+
+
+def make_traffic(
+    rng: np.random.Generator, shape: Shape, lengths: list[int], bubbles: float = 0.0, spread: bool = True, extreme: str | None = None
+) -> Traffic:
+    """Tiles of `lengths` pixels, as close behind one another as the weights allow.
+
+    Parameters
+    ----------
+    rng : Generator
+    shape : Shape
+    lengths : list of int
+        Pixels of each tile, 1 or more.
+    bubbles : float
+        Probability of an empty cycle before a pixel.
+    spread : bool
+        Flits anywhere in their window, in any order, some preceded by a decoy that they overwrite; else in order, just in time.
+    extreme : {"most", "least"}, optional
+        All activations at their maximum and all weights at their maximum or minimum: the ends of the psum range.
+    """
+    rows, cols, lanes, groups = shape.rows, shape.cols, shape.wgt_lanes, shape.groups
+    tiles = random_codes(rng, shape.wgt_min, -shape.wgt_min - 1, (len(lengths), rows, cols))
+    if extreme:
+        tiles[:] = shape.wgt_min if extreme == "least" else -shape.wgt_min - 1
+    lead = groups + int(rng.integers(0, 4)) if spread else groups
+    pixels: list[tuple[int, int]] = []  # cycle, tile
+    starts: list[int] = []
+    cycle = lead
+    for tile, length in enumerate(lengths):
+        if starts:
+            cycle = max(cycle, starts[-1] + groups)
+        for index in range(length):
+            while rng.random() < bubbles:
+                cycle += 1
+            if index == 0:
+                starts.append(cycle)
+            pixels.append((cycle, tile))
+            cycle += 1
+    total = cycle + 1
+
+    valid, swap, wgt_valid = (np.zeros(total, dtype=np.int64) for _ in range(3))
+    tile_of = np.full(total, -1, dtype=np.int64)
+    act = random_codes(rng, 0, shape.act_max, (total, rows))
+    if extreme:
+        act[:] = shape.act_max
+    wgt_group = rng.integers(0, 1 << shape.group_width, size=total)
+    wgt = random_codes(rng, shape.wgt_min, -shape.wgt_min - 1, (total, lanes, rows))
+    for cycle, tile in pixels:
+        valid[cycle] = 1
+        tile_of[cycle] = tile
+    swap[starts] = 1
+    for tile, start in enumerate(starts):
+        window = np.arange(starts[tile - 1] if tile else 0, start)
+        chosen = np.sort(rng.choice(window, size=groups, replace=False)) if spread else window[-groups:]
+        order = rng.permutation(groups) if spread else np.arange(groups)
+        for slot, group in zip(chosen, order, strict=True):
+            wgt_valid[slot] = 1
+            wgt_group[slot] = group
+            columns = tiles[tile][:, group * lanes : (group + 1) * lanes]  # (rows, up to lanes): the last group may be short
+            wgt[slot, : columns.shape[1]] = columns.T
+        if spread:
+            _add_decoys(rng, window, chosen, order, groups, shape, wgt_valid, wgt_group)
+    return Traffic(valid, swap, act, wgt_valid, wgt_group, wgt, tiles, tile_of)
+
+
+def _add_decoys(
+    rng: np.random.Generator, window: Ints, chosen: Ints, order: Ints, groups: int, shape: Shape, wgt_valid: Ints, wgt_group: Ints
+) -> None:
+    """Turn spare cycles of the window into flits that must not matter: overwritten later, or for a group that does not exist."""
+    for slot in np.setdiff1d(window, chosen):
+        later = [int(group) for taken, group in zip(chosen, order, strict=True) if taken > slot]
+        absent = list(range(groups, 1 << shape.group_width))
+        if (later or absent) and rng.random() < 0.5:
+            wgt_valid[slot] = 1
+            wgt_group[slot] = rng.choice(later + absent)

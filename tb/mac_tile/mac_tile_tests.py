@@ -1,0 +1,143 @@
+"""cocotb tests of mac_tile: every register, every cycle, against the golden PE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from model.golden import cycle as golden
+from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
+from tb.common.scoreboard import Coverage
+from tb.common.traffic import Shape, random_codes
+
+PARAMETERS = parameters()
+LANES = PARAMETERS["WgtLanes"]
+COLUMN = PARAMETERS["Group"] * LANES + PARAMETERS["Lane"]
+SHAPE = Shape(1, COLUMN + 1, PARAMETERS["ActWidth"], PARAMETERS["WgtWidth"], PARAMETERS["PsumWidth"], LANES)
+PSUM_MAX = (1 << (SHAPE.psum_width - 1)) - 1
+
+
+class Bench:
+    """Drives one PE, steps the golden PE beside it and compares all registers in every cycle."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.pe = golden.reset(1, 1, LANES)[0][0]
+        self.cycle = 0
+
+    async def step(self, west: golden.Flow, north: int) -> None:
+        """One cycle: drive, look, advance."""
+        dut = self.dut
+        dut.valid_i.value, dut.swap_i.value, dut.act_i.value = west.valid, west.swap, west.act
+        dut.wgt_valid_i.value, dut.wgt_group_i.value = west.wgt_valid, west.wgt_group
+        dut.wgt_i.value = pack(west.wgt, SHAPE.wgt_width)
+        dut.psum_i.value = pack([north], SHAPE.psum_width)
+        await settled(dut)
+        self.compare()
+        self.pe = golden.step_pe(self.pe, west, north, COLUMN)
+        self.cycle += 1
+        await next_cycle(dut)
+
+    def compare(self) -> None:
+        """All registers, and the ports that show them."""
+        dut, pe = self.dut, self.pe
+        for register in golden.Pe._fields:
+            value = getattr(pe, register)
+            width = {"wgt": SHAPE.wgt_width, "shadow": SHAPE.wgt_width, "active": SHAPE.wgt_width, "psum": SHAPE.psum_width}
+            want = pack(value if register == "wgt" else [value], width.get(register, 64))
+            got = read(getattr(dut, f"{register}_q"))
+            assert got == want, f"cycle {self.cycle}: {register}: expected {want:#x}, got {got:#x}"
+            if register not in ("shadow", "active"):
+                assert read(getattr(dut, f"{register}_o")) == want, f"cycle {self.cycle}: port {register}_o is not {want:#x}"
+
+    async def reset(self) -> None:
+        """Reset while the inputs stay as they are; afterwards every register is zero."""
+        await reset(self.dut)
+        self.pe = golden.reset(1, 1, LANES)[0][0]
+
+
+async def begin(dut: Any) -> Bench:
+    """Clock, quiet inputs, reset."""
+    for port in ("valid_i", "swap_i", "act_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "psum_i"):
+        getattr(dut, port).value = 0
+    start_clock(dut)
+    await reset(dut)
+    return Bench(dut)
+
+
+async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage) -> None:
+    """Any legal mix of pixels, swaps, flits and idle cycles; psums up to both ends of their range."""
+    fresh = loaded = False
+    for _ in range(cycles):
+        wgt_valid = int(rng.random() < 0.5)
+        group = COLUMN // LANES if rng.random() < 0.6 else int(rng.integers(0, 1 << PARAMETERS["GroupWidth"]))
+        weights = tuple(int(w) for w in random_codes(rng, SHAPE.wgt_min, -SHAPE.wgt_min - 1, (LANES,)))
+        swap = int(fresh and rng.random() < 0.5)
+        valid = int(swap or (loaded and rng.random() < 0.7))
+        act = int(random_codes(rng, 0, SHAPE.act_max, (1,))[0])
+        weight = bench.pe.shadow if swap else bench.pe.active
+        low, high = -PSUM_MAX - 1 - min(0, weight * act), PSUM_MAX - max(0, weight * act)
+        north = int(random_codes(rng, low, high, (1,))[0])
+        capture = bool(wgt_valid and group == COLUMN // LANES)
+        coverage.hit("flit for this column together with a swap", capture and swap)
+        coverage.hit("flit for another group", wgt_valid and not capture)
+        coverage.hit("bubble between pixels", loaded and not valid)
+        coverage.hit("swap two cycles in a row", swap and bench.pe.swap)
+        coverage.hit("psum reaches its maximum", valid and north + weight * act == PSUM_MAX)
+        coverage.hit("psum reaches its minimum", valid and north + weight * act == -PSUM_MAX - 1)
+        coverage.hit("most negative weight times largest activation", valid and weight == SHAPE.wgt_min and act == SHAPE.act_max)
+        coverage.hit("activation zero", valid and act == 0)
+        await bench.step(golden.Flow(valid, swap, act, wgt_valid, group, weights), north)
+        fresh = capture or (fresh and not swap)
+        loaded = loaded or bool(swap)
+
+
+def coverage_points() -> Coverage:
+    """What the random tests must meet."""
+    points = [
+        "flit for this column together with a swap",
+        "bubble between pixels",
+        "swap two cycles in a row",
+        "psum reaches its maximum",
+        "psum reaches its minimum",
+        "most negative weight times largest activation",
+        "activation zero",
+        "flit for another group",
+    ]
+    return Coverage(*points)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_registers_equal_the_golden_pe(dut: Any) -> None:
+    """Random legal traffic, all coverage points met."""
+    bench, coverage = await begin(dut), coverage_points()
+    await random_cycles(bench, generator(), 900, coverage)
+    coverage.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_every_product_is_exact(dut: Any) -> None:
+    """All weights by all activations (of 8-bit codes a selection with both ends)."""
+    bench = await begin(dut)
+    acts = range(SHAPE.act_max + 1) if SHAPE.act_width <= 4 else [*range(0, SHAPE.act_max, 37), SHAPE.act_max]
+    for weight in range(SHAPE.wgt_min, -SHAPE.wgt_min) if SHAPE.wgt_width <= 4 else (SHAPE.wgt_min, -77, -1, 0, 1, 100, -SHAPE.wgt_min - 1):
+        flit = [0] * LANES
+        flit[COLUMN % LANES] = weight
+        await bench.step(golden.Flow(0, 0, 0, 1, COLUMN // LANES, tuple(flit)), 0)
+        for index, act in enumerate(acts):
+            await bench.step(golden.Flow(1, int(index == 0), act, 0, 0, (0,) * LANES), 0)
+    await bench.step(golden.idle(LANES), 0)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_reset_in_mid_work_clears_every_register(dut: Any) -> None:
+    """Several times, in the middle of traffic that goes on during the reset."""
+    bench, rng = await begin(dut), generator()
+    for _ in range(12):
+        await random_cycles(bench, rng, int(rng.integers(10, 30)), coverage_points())
+        dut.valid_i.value, dut.swap_i.value, dut.wgt_valid_i.value = 1, 1, 1
+        dut.wgt_group_i.value, dut.act_i.value, dut.psum_i.value = COLUMN // LANES, SHAPE.act_max, PSUM_MAX
+        dut.wgt_i.value = (1 << (LANES * SHAPE.wgt_width)) - 1
+        await bench.reset()
+    await bench.step(golden.idle(LANES), 0)
