@@ -1,0 +1,15 @@
+"""sram under cocotb, for several shapes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb.common.runner import simulate
+
+SETS = [(32, 64), (128, 36), (5, 3), (16, 2)]
+
+
+@pytest.mark.parametrize("width, depth", SETS)
+def test_sram(width: int, depth: int) -> None:
+    """Read back, collisions, hold, reset."""
+    simulate("sram", "tb.sram.sram_tests", {"Width": width, "Depth": depth})
