@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from model.numeric.formats import IntFormat
 
 LEAST_STEP = 1e-6
+SMALL_MAP = 4  # pixels of a map up to which im2col beats a direct convolution on a CPU
 
 
 def codes_of(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
@@ -37,11 +38,11 @@ class _LearnedStep(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grads
         ratio, codes = ctx.saved_tensors
-        outside = (ratio < ctx.low) | (ratio > ctx.high)
-        slope = (codes - ratio.masked_fill_(outside, 0)).mul_(grad)  # d value/d step: code - v/s inside, the limit outside
+        inside = (ratio >= ctx.low).logical_and_(ratio <= ctx.high)
+        slope = torch.where(inside, codes - ratio, codes).mul_(grad)  # d value/d step: code - v/s inside, the limit outside
         dims = [d for d in range(grad.dim()) if ctx.step.dim() == 0 or ctx.step.shape[d] == 1]
         step_grad = slope.sum(dims, keepdim=ctx.step.dim() > 0, dtype=torch.float32) * ctx.scale
-        return grad.masked_fill(outside, 0), step_grad.to(ctx.step.dtype), None, None, None
+        return grad * inside, step_grad.to(ctx.step.dtype), None, None, None
 
 
 def fake_quantize(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
@@ -104,6 +105,11 @@ class _WeightQuantizer(nn.Module):
         return fake_quantize(self.weight, self.step, self.fmt) if self.quantized else self.weight
 
 
+def _two(value: Any) -> tuple[int, int]:
+    y, x = value
+    return int(y), int(x)
+
+
 class QuantConv2d(nn.Conv2d, _WeightQuantizer):
     """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
 
@@ -113,7 +119,19 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
 
     def forward(self, value: Tensor) -> Tensor:
         """(batch, in_channels, y, x) to (batch, out_channels, y, x)."""
-        return self._conv_forward(value, self.effective_weight(), None)
+        weight = self.effective_weight()
+        if value.device.type == "cpu" and value.shape[2] * value.shape[3] <= SMALL_MAP:
+            return self._matmul_forward(value, weight)
+        return self._conv_forward(value, weight, None)
+
+    def _matmul_forward(self, value: Tensor, weight: Tensor) -> Tensor:
+        """The same convolution by im2col: on a CPU several times faster than a direct one on maps of a few pixels (stride 1)."""
+        batch, _, height, width = value.shape
+        (py, px), (ky, kx) = _two(self.padding), weight.shape[2:]
+        patches = nn.functional.pad(value, [px, px, py, py]).permute(0, 2, 3, 1).unfold(1, ky, 1).unfold(2, kx, 1)
+        rows, cols = height + 2 * py - ky + 1, width + 2 * px - kx + 1
+        result = patches.reshape(batch * rows * cols, -1) @ weight.flatten(1).t()  # (batch*y*x, in*ky*kx) @ (in*ky*kx, out)
+        return result.reshape(batch, rows, cols, -1).permute(0, 3, 1, 2)  # channels last, as (batch, out, y, x)
 
 
 class QuantLinear(nn.Linear, _WeightQuantizer):
