@@ -1,1 +1,1 @@
-"""Test vectors as text: the manifest that describes a folder, its reader, its writer, its proposal where there is none."""
+"""Test vectors as text: the manifest that describes a folder, reader, writer, and a proposal where there is none."""

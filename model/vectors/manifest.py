@@ -20,16 +20,11 @@ from model.files import read_json
 from model.vectors.entries import (
     FIRST_WORDS,
     WEIGHT_LINES,
-    AccFile,
-    ActivationFile,
     ArraySize,
     Bits,
     Files,
     LayerShape,
-    OutFile,
-    PsumFile,
     Tiles,
-    WeightFile,
     require,
 )
 from model.vectors.schema import build, plain
@@ -199,7 +194,7 @@ class Manifest:
         return pattern
 
     def passes(self, pattern: str) -> Iterator[tuple[int, int, int]]:
-        """(oc, ic, kij) of each file of a weight or psum `pattern`, in order of passes; kij is 0 where a file holds all."""
+        """(oc, ic, kij) of each file of a weight or psum `pattern`, in order; kij is 0 where a file holds all."""
         kijs = range(self.kijs if "{kij}" in pattern else 1)
         return ((oc, ic, kij) for oc in range(self.tiles.oc) for ic in range(self.tiles.ic) for kij in kijs)
 
@@ -214,7 +209,7 @@ class Manifest:
         yield from (self.file_name(out.pattern, oc=oc) for out in files.out for oc in range(self.tiles.oc))
 
     def to_json(self) -> str:
-        """The manifest as text: keys sorted, indented by one space, newline at the end; equal manifests give equal bytes."""
+        """The manifest as text: sorted keys, one space of indent, a last newline; equal manifests give equal bytes."""
         return json.dumps(plain(self), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 

@@ -178,7 +178,7 @@ def _refuse(bad: Array, words: Array, path: Path, header_lines: int, expected: s
 def _check_edge(
     words: Array, order: Callable[[Array], Array], channels: dict[int, int], path: Path, header_lines: int
 ) -> None:
-    """Refuse a code other than 0 beyond the layer's channels; `channels` is the number used, by axis of order(words)."""
+    """Refuse a code other than 0 beyond the layer's channels; `channels` is the number used, by axis of the tile."""
     tile = order(words)
     outside = np.zeros(tile.shape, bool)
     for axis, used in channels.items():

@@ -1,8 +1,8 @@
 """JSON values into frozen dataclasses, strictly: the dataclass is the schema, and each error names the entry.
 
 A field without a default must be there, a key without a field must not. Types understood: ``int``, ``bool``, ``str``,
-``tuple[int, int]``, ``tuple[X, ...]``, ``dict[str, Any]``, ``dict[str, str]``, another dataclass, and ``X | None`` (left
-out of the JSON when None).
+``tuple[int, int]``, ``tuple[X, ...]``, ``dict[str, Any]``, ``dict[str, str]``, another dataclass, and ``X | None``
+(left out of the JSON when None).
 """
 
 from __future__ import annotations

@@ -66,7 +66,12 @@ def decode(digits: Array, text: Text) -> Array:
 
 
 def read_text(path: Path, header_lines: int, text: Text, sha256: str | None = None) -> Array:
-    """Words (int64, [line][word], leftmost first) of the file `path`.
+    """Words (int64, [line][word], leftmost first) of the file `path`: `read_digits`, decoded."""
+    return decode(read_digits(path, header_lines, text, sha256), text)
+
+
+def read_digits(path: Path, header_lines: int, text: Text, sha256: str | None = None) -> Array:
+    """Digits (uint8 of value 0 or 1, [line][text.width]) of the file `path`.
 
     Parameters
     ----------
@@ -81,28 +86,26 @@ def read_text(path: Path, header_lines: int, text: Text, sha256: str | None = No
     Raises
     ------
     LockstepError
-        When the file is missing; else names the first line that is not as it should be, what is there, what is expected.
+        When the file is missing; else names the first line that is not as it should be, what is found and expected.
     """
     enough = 2 * text.lines * (text.width + 2) + (1 << 20)
     try:
         if not path.is_file():
-            raise LockstepError(
-                f"{path} is {'not a file' if path.exists() else 'missing'}; the manifest expects {_content(text)}"
-            )
+            raise LockstepError(f"{path} is {'not a file' if path.exists() else 'missing'}; expected {_content(text)}")
         with path.open("rb") as file:
             data = file.read(enough)
     except OSError as error:
         raise LockstepError(f"cannot read {path}: {error.strerror}") from error
-    body = _skip_header(path, data, header_lines, text)
+    body = _skip_header(path, data, header_lines)
     digits = _regular(body, text)
     if digits is None:
         digits = _irregular(path, body, header_lines, text)
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise LockstepError(f"{path}: sha256 is {found}; expected {sha256} by the manifest: the file was changed")
-    return decode(digits, text)
+    return digits
 
 
-def _skip_header(path: Path, data: bytes, header_lines: int, text: Text) -> bytes:
+def _skip_header(path: Path, data: bytes, header_lines: int) -> bytes:
     start = 0
     for number in range(1, header_lines + 1):
         end = data.find(b"\n", start)
