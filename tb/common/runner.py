@@ -124,9 +124,9 @@ def simulate(
     LockstepError
         When the simulator is missing or an argument is impossible.
     """
-    simulator = simulator or os.environ.get("SIM", "icarus")
+    simulator = simulator or os.environ.get("SIM") or "icarus"
     seed = _seed() if seed is None else seed
-    rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL", ROOT / "rtl")).resolve()
+    rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL") or ROOT / "rtl").resolve()
     sources = [*sorted(rtl.glob("*.v")), *extra_sources]
     if not sources:
         raise LockstepError(f"no Verilog sources in {rtl}; expected the folder with {top}.v")
@@ -269,7 +269,7 @@ def _tail(log: Path | None, lines: int = 25) -> str:
 
 
 def _seed() -> int:
-    text = os.environ.get("SEED", str(DEFAULT_SEED))
+    text = os.environ.get("SEED") or str(DEFAULT_SEED)
     try:
         return int(text)
     except ValueError as error:
@@ -281,7 +281,7 @@ def _describe(parameters: Mapping[str, int]) -> str:
 
 
 def _build_folder(root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None) -> Path:
-    root = Path(root or os.environ.get("LOCKSTEP_BUILD", ROOT / "build" / "tb")).resolve()
+    root = Path(root or os.environ.get("LOCKSTEP_BUILD") or ROOT / "build" / "tb").resolve()
     leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + ([waves] if waves else [])) or "default"
     return root / tests.rpartition(".")[2] / simulator / leaf
 

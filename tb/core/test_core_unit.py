@@ -1,0 +1,22 @@
+"""core under cocotb, apart from the replay: several shapes, widths and depths that are no powers of two."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb.common.runner import simulate
+
+NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "ActDepth", "PsumDepth")
+SETS = [
+    (8, 8, 4, 4, 24, 2, 150, 36),
+    (4, 4, 2, 2, 16, 4, 130, 8),
+    (3, 5, 4, 4, 20, 1, 128, 15),
+    (16, 8, 2, 4, 20, 2, 70, 40),
+    (5, 3, 8, 8, 32, 2, 128, 11),
+    (1, 1, 4, 4, 20, 1, 128, 4),
+]
+
+
+@pytest.mark.parametrize("values", SETS, ids=str)
+def test_core_unit(values: tuple[int, ...]) -> None:
+    simulate("core", "tb.core.core_unit_tests", dict(zip(NAMES, values, strict=True)))
