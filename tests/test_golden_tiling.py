@@ -116,10 +116,12 @@ def test_bound_is_reached_and_never_passed_by_a_partial_sum():
         for _ in range(50):
             terms = flat[channel] * rng.choice([0, 7, 15], flat.shape[1])
             partial = np.cumsum(rng.permutation(terms))
-            assert low[channel] <= partial.min() and partial.max() <= high[channel]
+            assert low[channel] <= partial.min()
+            assert partial.max() <= high[channel]
     best = np.where(flat[bound.channel] > 0, 15, 0)
     assert (flat[bound.channel] * best).sum() == bound.high, "the bound is reached, so no narrower width would do"
-    assert -(1 << bound.bits - 1) <= bound.low and bound.high < 1 << bound.bits - 1
+    assert -(1 << bound.bits - 1) <= bound.low
+    assert bound.high < 1 << bound.bits - 1
     assert bound.low < -(1 << bound.bits - 2) or bound.high >= 1 << bound.bits - 2
 
 
@@ -138,7 +140,8 @@ def test_overflow_is_refused_with_channel_bound_and_width():
     with pytest.raises(LockstepError) as caught:
         t.require_psum_bits(layer, 8)
     assert str(caught.value) == (
-        "layer features.9: psums of output channel 1 may reach 0..210, which 8 bits do not hold; expected a psum width of 9"
+        "layer features.9: psums of output channel 1 may reach 0..210, which 8 bits do not hold; "
+        "expected a psum width of 9"
     )
     assert t.require_psum_bits(layer, 9) == (1, 0, 210, 9)
 

@@ -235,7 +235,7 @@ def psum_bound(weight: Array, act_max: int) -> PsumBound:
 
 
 def require_psum_bits(layer: Layer, bits: int) -> PsumBound:
-    """The PsumBound of `layer`; LockstepError names the channel, the bound and the width needed if `bits` are too few."""
+    """The PsumBound of `layer`; LockstepError names channel, bound and the width needed if `bits` are too few."""
     bound = psum_bound(layer.weight, layer.act.max)
     if bound.bits > bits:
         told = f"psums of output channel {bound.channel} may reach {bound.low}..{bound.high}"

@@ -93,8 +93,8 @@ def families(acts: list[Group], weights: list[Group], results: list[Group]) -> l
             if tiles is None:
                 continue
             for kernel in _kernels(wgt, wgt_naming):
-                for shape in _shapes(act.lines, kernel, evidence):
-                    found.append(Family(act, wgt, act_naming, wgt_naming, tiles, kernel, *shape))
+                shapes = _shapes(act.lines, kernel, evidence)
+                found += [Family(act, wgt, act_naming, wgt_naming, tiles, kernel, *shape) for shape in shapes]
     return sorted(found, key=lambda family: family.oddity)
 
 
@@ -146,7 +146,7 @@ def _words(act: Group, wgt: Group, naming: Naming, kernel: Pair) -> Iterator[tup
 
 
 def _shapes(len_nij: int, kernel: Pair, results: list[Group]) -> Iterator[tuple[Pair, Pair, Pair]]:
-    """(padded map, stride, output map) that some result's line count speaks for, or psums of all positions leave open."""
+    """(padded map, stride, output map) that some result's line count speaks for, or all-position psums leave open."""
     kijs = kernel[0] * kernel[1]
     counts = {g.lines for g in results} | {g.lines // kijs for g in results if g.lines % kijs == 0}
     for padded in squarest(len_nij):

@@ -77,7 +77,7 @@ def fits(group: Group, truth: Truth, words_of: Words) -> list[Fit]:
 
 
 def _words(group: Group, naming: Naming, told: Manifest, words_of: Words, text: Text) -> Array:
-    """All words of the group [oc][ic][kij][line][word], leftmost first; an axis not counted by its names has length 1."""
+    """All words of a group [oc][ic][kij][line][word], leftmost first; an axis its names do not count has length 1."""
     sizes = [told.tiles.oc, told.tiles.ic, told.kijs]
     used = {mark: mark in naming.counts or "tile" in naming.counts for mark in ("oc", "ic")}
     used["kij"] = "kij" in naming.counts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -207,6 +207,14 @@ class Manifest:
         if files.acc:
             yield files.acc.pattern
         yield from (self.file_name(out.pattern, oc=oc) for out in files.out for oc in range(self.tiles.oc))
+
+    def with_source(self, source: dict[str, Any]) -> Manifest:
+        """The same with another `source`."""
+        return replace(self, source=source)
+
+    def with_hashes(self, sha256: dict[str, str]) -> Manifest:
+        """The same with the hashes of its files."""
+        return replace(self, sha256=sha256)
 
     def to_json(self) -> str:
         """The manifest as text: sorted keys, one space of indent, a last newline; equal manifests give equal bytes."""

@@ -152,7 +152,7 @@ def propose(folder: Path) -> Proposal:
 
 
 def _choose(reading: _Reading) -> dict[Group, Fit]:
-    """The convincing fit of each group, where it agrees with the others: widths, positions, one set of psums, one acc."""
+    """The convincing fit of each group, where it agrees with the others: widths, positions, one psum, one acc."""
     chosen: dict[Group, Fit] = {}
     for group, found in sorted(reading.fits, key=lambda item: -(item[1][0].share if item[1] else 0)):
         for fit in found:

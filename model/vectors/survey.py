@@ -161,7 +161,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _profile(path: Path) -> tuple[int, int, int] | None:
-    """(header lines, data lines, digits a line) of a file whose first line after a header is binary digits, else None."""
+    """(header lines, data lines, digits a line) of a file of binary digits after a header, else None."""
     try:
         with path.open("rb") as file:
             head = [file.readline(1 << 16).rstrip() for _ in range(MAX_HEADER + 1)]

@@ -1,0 +1,107 @@
+"""One layer of an integer graph and one image, as a VectorSet for an array of a given size."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from model.golden import tiling
+from model.golden.execute import layer_input
+from model.graph.graph import IntegerGraph
+from model.vectors.entries import (
+    AccFile,
+    ActivationFile,
+    ArraySize,
+    Bits,
+    Files,
+    LayerShape,
+    OutFile,
+    PsumFile,
+    Tiles,
+    WeightFile,
+)
+from model.vectors.manifest import DATAFLOW, FORMAT, VERSION, Manifest
+from model.vectors.reader import VectorSet
+
+Array = np.ndarray[Any, Any]
+HEADER_LINES = 3
+ACC_BITS = 11  # at least: what the family's testbenches read
+
+
+def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, psum_bits: int) -> Manifest:
+    """The manifest, hashes of files left out, of layer `name` of `graph` on an array of `rows` x `cols`.
+
+    Parameters
+    ----------
+    graph : IntegerGraph
+    name : str
+        A layer's name.
+    image : str
+        What the input image is called.
+    rows, cols : int
+        Size of the array, 1..1024.
+    psum_bits : int
+        Width of a psum.
+
+    Raises
+    ------
+    LockstepError
+        For an unknown layer, an impossible array, or psums that could overflow.
+    """
+    layer = graph.layer(name)
+    size = ArraySize(rows, cols)
+    _, height, width = graph.input_shape
+    for before in graph.layers[: graph.layers.index(layer)]:
+        height, width = before.map_after(height, width)
+    cut = tiling.tiling_of(layer, height, width, rows, cols)
+    acc_bits = max(ACC_BITS, (cut.kijs * cut.len_onij - 1).bit_length())
+    least = layer.wgt.min if layer.wgt.symmetric else None
+    bits = Bits(act=layer.act.bits, wgt=layer.wgt.bits, psum=psum_bits, acc=acc_bits, wgt_min=least)
+    shape = LayerShape(cut.in_channels, cut.out_channels, cut.kernel, cut.stride, cut.padded_map, cut.out_map)
+    files = Files(
+        activation=ActivationFile("activation_tile{ic}.txt", HEADER_LINES, "high"),
+        weight=WeightFile("weight_itile{ic}_otile{oc}_kij{kij}.txt", HEADER_LINES, "high", "column"),
+        psum=PsumFile("psum_itile{ic}_otile{oc}_kij{kij}.txt", HEADER_LINES, "high"),
+        acc=AccFile("acc.txt", 0, 0),
+        out=(OutFile("out_otile{oc}.txt", HEADER_LINES, "high", relu=layer.out is not None),),
+    )
+    recipe = graph.meta.get("recipe")
+    seed = recipe.get("seed") if isinstance(recipe, dict) else None
+    source = {"net": graph.name, "layer": name, "image": image, "graph_sha256": graph.sha256}
+    source |= {} if seed is None else {"seed": seed}
+    tiling.require_psum_bits(layer, psum_bits)
+    tiles = Tiles(cut.ic_tiles, cut.oc_tiles)
+    return Manifest(FORMAT, VERSION, DATAFLOW, size, bits, shape, tiles, "useful", files, source)
+
+
+def generate(graph: IntegerGraph, pixels: Array, manifest: Manifest) -> VectorSet:
+    """The vectors of the layer and array that `manifest` (from `describe`) names.
+
+    Parameters
+    ----------
+    graph : IntegerGraph
+    pixels : uint8 array (channels, height, width)
+        The image, as the graph's input codes.
+    manifest : Manifest
+
+    Returns
+    -------
+    VectorSet
+        Its manifest's source has the hash of the pixels as well.
+
+    Raises
+    ------
+    LockstepError
+        When the pixels are not the graph's input.
+    """
+    layer = graph.layer(manifest.source["layer"])
+    codes = layer_input(graph, pixels[None], layer.name)[0]
+    act = tiling.tile_activations(codes, layer.padding, manifest.array.rows)
+    wgt = tiling.tile_weights(layer.weight, manifest.array.rows, manifest.array.cols)
+    psum = tiling.psums(act, wgt, manifest.useful_nij())
+    relu = manifest.files.out[0].relu
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    told = manifest.with_source({**manifest.source, "image_sha256": digest})
+    return VectorSet(told, act, wgt, psum, manifest.addresses(), ((relu, tiling.outputs(psum, relu)),))

@@ -1,0 +1,185 @@
+"""`make vectors`: write the text vectors of one layer and one image; propose or check the vectors that others wrote."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.dataset import load_digits, load_test_image, read_image
+from model.errors import LockstepError
+from model.files import write_json
+from model.golden.tiling import require_psum_bits
+from model.graph import storage
+from model.graph.graph import IntegerGraph
+from model.vectors.check import check_set
+from model.vectors.folder import replace_folder, require_replaceable
+from model.vectors.generate import describe, generate
+from model.vectors.propose import propose
+from model.vectors.reader import read_set
+from model.vectors.writer import render
+
+RESULT = Path("build/vectors/result.json")
+DIGITS_SHAPE = (1, 8, 8)
+
+Array = np.ndarray[Any, Any]
+
+
+def image_name(image: str) -> str:
+    """What the image is called in the folder's name: ``sample``, the index, or a file's name without its suffix.
+
+    A file called like the sample or like an index gets ``file_`` in front, so that no two images share a folder.
+
+    >>> image_name("sample"), image_name("7"), image_name("photos/my cat.png"), image_name("7.png")
+    ('sample', '7', 'my_cat', 'file_7')
+    """
+    if image == "sample" or image.isdecimal():
+        return str(int(image)) if image.isdecimal() else image
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(image).stem)
+    return f"file_{stem}" if stem == "sample" or stem.isdecimal() else stem
+
+
+def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
+    """Pixels uint8 (channels, height, width) of the shipped sample, of test image `image` of `data`, or of a file."""
+    shape = graph.input_shape
+    if image == "sample":
+        for path in sorted(storage.ZOO.glob("sample_*.npy")):
+            pixels = read_array(path)
+            if pixels.shape == shape:
+                return pixels
+        raise LockstepError(
+            f"no sample image of shape {shape} is shipped; expected IMAGE=<file>, or an index and DATA=<folder>"
+        )
+    if re.fullmatch(r"-?\d+", image):
+        if data is not None:
+            return load_test_image(Path(data), int(image), shape)
+        if shape != DIGITS_SHAPE:
+            raise LockstepError(
+                f"IMAGE={image} is an index into a data set; expected DATA=<folder> with it, or IMAGE=<file>"
+            )
+        try:
+            digits = load_digits().test_pixels
+        except ImportError as error:
+            raise LockstepError(
+                "the digits come with scikit-learn, which is not installed; run `make setup-train`"
+            ) from error
+        if not 0 <= int(image) < len(digits):
+            raise LockstepError(
+                f"IMAGE={image} is outside the {len(digits)} test digits; expected 0..{len(digits) - 1}"
+            )
+        chosen: Array = digits[int(image)]
+        return chosen
+    path = Path(image)
+    if not path.is_file():
+        raise LockstepError(f"IMAGE={image} is no file; expected sample, an image file, or an index with DATA=<folder>")
+    if path.suffix != ".npy":
+        return read_image(path, shape, resize=True)
+    pixels = read_array(path)
+    if pixels.shape != shape:
+        raise LockstepError(f"{path} holds {pixels.dtype}{pixels.shape}; expected uint8{shape}")
+    return pixels
+
+
+def read_array(path: Path) -> Array:
+    """The uint8 array in the file `path` (.npy)."""
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise LockstepError(f"cannot read {path} ({error}); expected an uint8 array as .npy") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        raise LockstepError(f"{path} is no uint8 array; expected pixels 0..255")
+    return array
+
+
+def whole_number(name: str, text: str) -> int:
+    """The integer in `text`; `name` is the variable of the make line."""
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise LockstepError(f"{name}={text} is not a whole number; expected {name}=8, for instance")
+    return int(text)
+
+
+def write(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the set that `args` ask for; returns what goes into the result file."""
+    started = time.monotonic()
+    rows, cols, psum_bits = (whole_number(n.upper(), getattr(args, n)) for n in ("rows", "cols", "psum"))
+    path = storage.find(args.net)
+    graph = storage.load(path)
+    manifest = describe(graph, args.layer, image_name(args.image), rows, cols, psum_bits)
+    if not re.fullmatch(r"\w[\w.-]*", graph.name):
+        raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
+    folder = Path(args.out) / graph.name / args.layer / f"img{image_name(args.image)}"
+    require_replaceable(folder)
+    vectors = generate(graph, load_image(args.image, args.data, graph), manifest)
+    written = replace_folder(folder, render(vectors))
+    bound = require_psum_bits(graph.layer(args.layer), psum_bits)
+    return {
+        "folder": str(folder),
+        "net": graph.name,
+        "layer": args.layer,
+        "image": image_name(args.image),
+        "array": {"rows": rows, "cols": cols},
+        "tiles": {"ic": manifest.tiles.ic, "oc": manifest.tiles.oc},
+        "files": written.files,
+        "lines": written.lines,
+        "bytes": written.bytes,
+        "psum": {
+            "channel": bound.channel,
+            "low": bound.low,
+            "high": bound.high,
+            "bits_needed": bound.bits,
+            "bits": psum_bits,
+        },
+        "graph": str(path),
+        "graph_sha256": graph.sha256,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit status: 0, 1 when a set that is checked is wrong, 2 for bad input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--net", default="vgg16", help="network, or path of an integer graph (%(default)s)")
+    parser.add_argument("--layer", default="features.27", help="any conv layer, or the classifier (%(default)s)")
+    parser.add_argument(
+        "--image", default="sample", help="sample, an image file, or an index into --data (%(default)s)"
+    )
+    parser.add_argument("--data", help="folder of the data set that an index counts in")
+    parser.add_argument("--rows", default="8", help="rows of the array (%(default)s)")
+    parser.add_argument("--cols", default="8", help="columns of the array (%(default)s)")
+    parser.add_argument("--psum", default="16", help="bits of a psum (%(default)s)")
+    parser.add_argument("--out", default="vectors", help="folder for the sets (%(default)s)")
+    parser.add_argument("--propose", metavar="FOLDER", help="instead: print a manifest for a folder without one")
+    parser.add_argument("--check", metavar="FOLDER", help="instead: check the numbers of a set against each other")
+    parser.add_argument("--manifest", metavar="FILE", help="with --check: the manifest, where it is not in the folder")
+    args = parser.parse_args(arguments)
+    try:
+        if args.propose:
+            proposal = propose(Path(args.propose))
+            print(proposal.report(), file=sys.stderr)
+            print(proposal.manifest.to_json(), end="")
+            return 0
+        if args.check:
+            wrong = check_set(read_set(Path(args.check), Path(args.manifest) if args.manifest else None))
+            for mismatch in wrong[:20]:
+                print(mismatch)
+            print(f"{args.check}: {len(wrong)} wrong words")
+            return 1 if wrong else 0
+        result = write(args)
+        write_json(RESULT, result)
+    except LockstepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    psum, counts = result["psum"], f"{result['files']} files, {result['lines']} lines, {result['bytes']} bytes"
+    reach = f"{psum['low']}..{psum['high']} at most (channel {psum['channel']})"
+    print(f"{result['folder']}: {counts}, {result['seconds']} s")
+    print(f"psums reach {reach}: {psum['bits_needed']} of {psum['bits']} bits")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
