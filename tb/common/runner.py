@@ -90,6 +90,7 @@ def simulate(
     extra_sources: Sequence[Path] = (),
     rtl: Path | None = None,
     build_root: Path | None = None,
+    dump: Path | None = None,
     live: bool = False,
 ) -> Outcome:
     """Compile `top` from every file in `rtl`, run the cocotb tests of module `tests` on it, and check that they really passed.
@@ -116,6 +117,8 @@ def simulate(
         Passed on to the simulator and the compiler.
     rtl, build_root : Path, optional
         Default: the environment's LOCKSTEP_RTL and LOCKSTEP_BUILD, else ``rtl/`` and ``build/tb/``.
+    dump : Path, optional
+        Where `waves` go; default: ``<top>.fst`` or ``.vcd`` in the build directory.
     live : bool
         Simulator output to the terminal instead of ``sim.log``.
 
@@ -140,7 +143,7 @@ def simulate(
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
 
-    dump = folder / f"{top}.{waves}" if waves else None
+    dump = (dump or folder / f"{top}.{waves}") if waves else None
     tools = _tools(simulator, waves, dump)
     print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
     with _masked_environment():
@@ -177,7 +180,11 @@ def simulate(
                 seed=seed,
                 test_args=tools.test_args,
                 plusargs=[*tools.plusargs, *plusargs],
-                extra_env={**(environment or {}), "LOCKSTEP_PARAMETERS": json.dumps(dict(parameters))},
+                extra_env={
+                    "LOCKSTEP_PARAMETERS": json.dumps(dict(parameters)),
+                    "COCOTB_REWRITE_ASSERTION_FILES": "",  # our assertions have messages; half a second less to start
+                    **(environment or {}),
+                },
                 waves=waves is not None,
                 build_dir=folder,
                 results_xml=str(results),

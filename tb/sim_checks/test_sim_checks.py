@@ -1,0 +1,98 @@
+"""Every rule that the RTL checks in simulation is broken once, and every illegal parameter given: the block itself must say so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tb.common.runner import ROOT, SimulationError, simulate
+
+TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
+ARRAY = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
+CORE = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 2, "ActDepth": 4, "PsumDepth": 4}
+
+BROKEN_RULES = [
+    ("mac_tile", TILE, "mac_tile_pixel_before_any_weight", "pixel before any weight"),
+    ("mac_tile", TILE, "mac_tile_pixel_after_reset_took_the_weight", "pixel before any weight"),
+    ("mac_tile", TILE, "mac_tile_swap_without_new_weight", "no new weight was loaded"),
+    ("mac_tile", TILE, "mac_tile_swap_without_pixel", "swap without a valid pixel"),
+    ("mac_tile", TILE, "mac_tile_psum_one_above_the_range", "psum overflow, 127 + 1 * 1 does not fit 8 bits"),
+    ("mac_tile", TILE, "mac_tile_psum_one_below_the_range", "psum overflow, -128 + -1 * 1 does not fit 8 bits"),
+    ("mac_tile", TILE, "mac_tile_unknown_operand", "X in act, psum or weight"),
+    ("mac_array", ARRAY, "mac_array_rows_without_skew", "row 1 does not follow row 0"),
+    ("ofifo", {"Lanes": 3, "Width": 8}, "ofifo_lanes_out_of_step", "aligned valids disagree"),
+    ("sram", {"Width": 8, "Depth": 3}, "sram_write_behind_the_end", "write address 3, the memory ends at 2"),
+    ("sram", {"Width": 8, "Depth": 3}, "sram_read_behind_the_end", "read address 3, the memory ends at 2"),
+    ("sfp", {"Cols": 2, "PsumWidth": 8}, "sfp_sum_above_the_range", "overflow, 127 + 1 does not fit 8 bits"),
+    ("sfp", {"Cols": 2, "PsumWidth": 8}, "sfp_sum_below_the_range", "overflow, -128 + -1 does not fit 8 bits"),
+    ("sfp", {"Cols": 2, "PsumWidth": 8}, "sfp_first_missing", "first is missing"),
+    ("sfp", {"Cols": 2, "PsumWidth": 8}, "sfp_last_missing", "before the last line of the one before"),
+    ("core", CORE, "core_two_readers_of_a_bank", "psum and accumulation read bank 0 in one cycle"),
+    ("core", CORE, "core_accumulation_too_early", "accumulation reads address 0 while it is written"),
+    ("core", CORE, "core_activation_read_while_written", "activation line 0 is read while it is written"),
+    ("core", CORE, "core_added_to_nothing", "added to address 2, never written"),
+    ("core", CORE, "core_memory_sum_above_the_range", "overflow, 105 + 105 does not fit 8 bits"),
+]
+
+ILLEGAL = [
+    ("mac_tile", TILE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
+    ("mac_tile", TILE | {"WgtWidth": 1}, "WgtWidth 1; expected 2 or more"),
+    ("mac_tile", TILE | {"Lane": 1}, "Lane 1; expected 0..0"),
+    ("mac_tile", TILE | {"Group": 2}, "Group 2 does not fit GroupWidth 1"),
+    ("mac_array", ARRAY | {"Rows": 0}, "Rows 0; expected 1 or more"),
+    ("l0", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
+    ("ofifo", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
+    ("sram", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
+    ("sram", {"Width": 8, "Depth": 5, "AddrWidth": 2}, "AddrWidth 2 does not reach Depth 5"),
+    ("sfp", {"Cols": 2, "PsumWidth": 1}, "PsumWidth 1; expected 2 or more"),
+    ("core", CORE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
+    ("core", CORE | {"ActDepth": 0}, "Depth 0; expected 1 or more"),
+    # With these the sources already make no sense to the compiler, which refuses before time zero.
+    ("mac_array", ARRAY | {"Cols": 0}, "during elaboration"),
+    ("l0", {"Lanes": 2, "Width": 0}, "during elaboration"),
+    ("delay", {"Width": 8, "Cycles": -1}, "during elaboration"),
+    ("sfp", {"Cols": 0, "PsumWidth": 8}, "during elaboration"),
+]
+
+
+def rule_ids(values: list[tuple[str, dict[str, int], str, str]]) -> list[str]:
+    """Test names."""
+    return [value[2] for value in values]
+
+
+@pytest.mark.parametrize(("top", "parameters", "name", "message"), BROKEN_RULES, ids=rule_ids(BROKEN_RULES))
+def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, message: str) -> None:
+    if os.environ.get("SIM") == "verilator" and name in ("mac_tile_unknown_operand", "core_added_to_nothing"):
+        pytest.skip("Verilator has no X")
+    with pytest.raises(SimulationError) as error:
+        simulate(top, "tb.sim_checks.sim_checks_tests", parameters, only=[name])
+    assert message in str(error.value)
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.parametrize(("top", "parameters", "message"), ILLEGAL, ids=[f"{top}-{what.split(';')[0]}" for top, _, what in ILLEGAL])
+def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], message: str, tmp_path: Path) -> None:
+    """Without cocotb: the compiled block by itself must stop at time zero (or not compile), say why, and exit with an error."""
+    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
+    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
+    program = str(tmp_path / "sim.vvp")
+    run = subprocess.run(["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], capture_output=True, text=True)
+    if run.returncode == 0:
+        run = subprocess.run(["vvp", "-N", program], capture_output=True, text=True, timeout=60)
+    assert run.returncode != 0
+    assert message in run.stdout + run.stderr
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.parametrize(("top", "parameters"), [("mac_tile", TILE), ("core", CORE)], ids=["mac_tile", "core"])
+def test_legal_parameters_are_accepted(top: str, parameters: dict[str, int], tmp_path: Path) -> None:
+    """The counterpart: with legal values the same command ends well."""
+    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
+    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
+    program = str(tmp_path / "sim.vvp")
+    subprocess.run(["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], check=True)
+    subprocess.run(["vvp", "-N", program], check=True, timeout=60)
