@@ -28,8 +28,9 @@ def codes_of(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
 class _LearnedStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, step: Tensor, low: int, high: int, scale: float) -> Tensor:
-        ratio = value / step.to(value.dtype)
-        codes = torch.floor(ratio + 0.5).clamp_(low, high)
+        # Few passes over the data, in place where it can be: on a CPU these loops cost as much as the convolutions between them.
+        ratio = value * step.reciprocal().to(value.dtype)
+        codes = (ratio + 0.5).floor_().clamp_(low, high)
         ctx.save_for_backward(ratio, codes)
         ctx.low, ctx.high, ctx.scale, ctx.step = low, high, scale, step
         return codes * step.to(value.dtype)
@@ -38,11 +39,11 @@ class _LearnedStep(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grads
         ratio, codes = ctx.saved_tensors
-        inside = (ratio >= ctx.low).logical_and_(ratio <= ctx.high)
-        slope = torch.where(inside, codes - ratio, codes).mul_(grad)  # d value/d step: code - v/s inside, the limit outside
+        through = torch.ops.aten.hardtanh_backward(grad, ratio, ctx.low, ctx.high)  # grad inside the range, 0 outside
+        slope = (grad * codes).addcmul_(through, ratio, value=-1)  # grad * d value/d step: code - v/s inside, the limit outside
         dims = [d for d in range(grad.dim()) if ctx.step.dim() == 0 or ctx.step.shape[d] == 1]
         step_grad = slope.sum(dims, keepdim=ctx.step.dim() > 0, dtype=torch.float32) * ctx.scale
-        return grad * inside, step_grad.to(ctx.step.dtype), None, None, None
+        return through, step_grad.to(ctx.step.dtype), None, None, None
 
 
 def fake_quantize(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
@@ -128,9 +129,11 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
         """The same convolution by im2col: on a CPU several times faster than a direct one on maps of a few pixels (stride 1)."""
         batch, _, height, width = value.shape
         (py, px), (ky, kx) = _two(self.padding), weight.shape[2:]
-        patches = nn.functional.pad(value, [px, px, py, py]).permute(0, 2, 3, 1).unfold(1, ky, 1).unfold(2, kx, 1)
         rows, cols = height + 2 * py - ky + 1, width + 2 * px - kx + 1
-        result = patches.reshape(batch * rows * cols, -1) @ weight.flatten(1).t()  # (batch*y*x, in*ky*kx) @ (in*ky*kx, out)
+        padded = nn.functional.pad(value.permute(0, 2, 3, 1), [0, 0, px, px, py, py])  # (batch, y, x, in)
+        patches = torch.cat([padded[:, y : y + rows, x : x + cols] for y in range(ky) for x in range(kx)], dim=3)
+        matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])  # (ky*kx*in, out)
+        result = patches.reshape(batch * rows * cols, -1) @ matrix  # (batch*y*x, out)
         return result.reshape(batch, rows, cols, -1).permute(0, 3, 1, 2)  # channels last, as (batch, out, y, x)
 
 
