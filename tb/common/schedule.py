@@ -1,8 +1,8 @@
 """The static schedule of one layer: in which cycle every word enters the core.
 
-The core has no controller of its own. This module decides, cycle by cycle, which activation line is written, which weight flit is
-on the port and what the instruction word says, so that no cycle is lost but to a hazard. The timing it relies on (instruction in
-cycle ``n``, ``R`` rows, ``C`` columns, ``G`` weight groups):
+The core has no controller of its own. This module decides, cycle by cycle, which activation line is written, which
+weight flit is on the port and what the instruction word says, so that no cycle is lost but to a hazard. The timing it
+relies on (instruction in cycle ``n``, ``R`` rows, ``C`` columns, ``G`` weight groups):
 
 ===========================  ===============================================================================
 activation line              written in cycle ``w``, readable by an instruction in ``w + 1`` or later
@@ -72,8 +72,8 @@ class LayerShape:
             reach = (self.out_map[axis] - 1) * self.stride[axis] + self.kernel[axis]
             if min(self.out_map[axis], self.stride[axis], self.kernel[axis]) < 1 or reach > self.padded_map[axis]:
                 raise LockstepError(
-                    f"{self.out_map[axis]} outputs {label}, kernel {self.kernel[axis]}, stride {self.stride[axis]} need a padded map of "
-                    f"{reach} positions, but it has {self.padded_map[axis]}"
+                    f"{self.out_map[axis]} outputs {label}, kernel {self.kernel[axis]}, stride {self.stride[axis]} "
+                    f"need a padded map of {reach} positions, but it has {self.padded_map[axis]}"
                 )
 
     @property
@@ -125,7 +125,8 @@ class LayerShape:
         """Position of the padded map that kernel position `kij` pairs with output `onij`: int64 [taps, out_size]."""
         oy, ox = np.divmod(np.arange(self.out_size), self.out_map[1])
         ky, kx = np.divmod(np.arange(self.taps)[:, None], self.kernel[1])
-        return (oy * self.stride[0] + ky) * self.padded_map[1] + ox * self.stride[1] + kx
+        lines: Cycles = (oy * self.stride[0] + ky) * self.padded_map[1] + ox * self.stride[1] + kx
+        return lines
 
     def lines(self) -> Cycles:
         """Line of its activation tile that each pixel of a pass reads: int64 [taps, pass_size]."""
@@ -139,7 +140,10 @@ class LayerShape:
         return (np.arange(self.taps)[:, None] * self.pass_size + within).T.copy()
 
     def banks(self, oc: int, ic: int) -> tuple[bool, int, int]:
-        """(add to memory, bank read, bank written) of the psums of tile (oc, ic); accumulation reads the bank its last tile wrote."""
+        """(add to memory, bank read, bank written) of the psums of tile (oc, ic).
+
+        Accumulation reads the bank that the last input tile wrote.
+        """
         if self.ic_tiles == 1:
             return False, oc % 2, oc % 2
         return ic > 0, 0, int(ic == self.ic_tiles - 1)
@@ -155,7 +159,8 @@ class Plan:
     acc : int64 [out_size, n]
         Psum addresses summed for each output, in order.
     act_line : int64 [a]
-        Lines of the activation memory in the order they are written, line ``j`` in cycle ``j``. A line no pixel reads is left out.
+        Lines of the activation memory in the order they are written, line ``j`` in cycle ``j``. A line that no pixel
+        reads is left out.
     flit_cycle : int64 [passes, groups]
     beat_cycle : int64 [oc_tiles, ic_tiles, taps, pass_size]
         Instruction cycle of every pixel.
@@ -202,11 +207,14 @@ def plan(shape: LayerShape, acc: Cycles | None = None) -> Plan:
     """
     acc = shape.default_acc() if acc is None else np.asarray(acc, dtype=np.int64)
     if acc.ndim != 2 or acc.shape[0] != shape.out_size or acc.shape[1] < 1:
-        raise LockstepError(f"accumulation addresses are shaped {acc.shape}; expected ({shape.out_size}, n), a row for every output")
+        raise LockstepError(
+            f"accumulation addresses are shaped {acc.shape}; expected ({shape.out_size}, n), a row for every output"
+        )
     if acc.min() < 0 or acc.max() >= shape.psum_depth:
         bad = int(np.flatnonzero((acc < 0) | (acc >= shape.psum_depth))[0])
         raise LockstepError(
-            f"accumulation address {acc.flat[bad]} (number {bad} in order) is never written; expected 0..{shape.psum_depth - 1}"
+            f"accumulation address {acc.flat[bad]} (number {bad} in order) is never written; "
+            f"expected 0..{shape.psum_depth - 1}"
         )
     act_line = _load_order(shape)
     loaded = np.zeros(shape.act_depth, dtype=np.int64)
@@ -227,7 +235,9 @@ def plan(shape: LayerShape, acc: Cycles | None = None) -> Plan:
                 free = max(free, start + shape.groups)
                 cycles[:] = _in_order(ready[kij], free)
                 start, free, index = int(cycles[0]), int(cycles[-1]) + 1, index + 1
-        written = beat_cycle[oc, -1].ravel() + shape.latency  # [psum_depth]: the last input tile's write is the one that counts
+        written = (
+            beat_cycle[oc, -1].ravel() + shape.latency
+        )  # [psum_depth]: the last input tile's write is the one that counts
         acc_cycle[oc] = _in_order(written[acc].ravel() + 1, acc_free).reshape(acc.shape)
         acc_free = int(acc_cycle[oc, -1, -1]) + 1
         np.maximum.at(last_read[shape.banks(oc, shape.ic_tiles - 1)[2]], acc.ravel(), acc_cycle[oc].ravel())
@@ -242,9 +252,12 @@ def _in_order(ready: Cycles, free: int) -> Cycles:
 
 def _load_order(shape: LayerShape) -> Cycles:
     """Lines of the activation memory in the order the stream first reads them."""
-    read = (np.arange(shape.ic_tiles)[:, None, None] * shape.map_size + shape.lines()).ravel()  # [ic, taps, pass_size] -> [n]
+    read = (
+        np.arange(shape.ic_tiles)[:, None, None] * shape.map_size + shape.lines()
+    ).ravel()  # [ic, taps, pass_size] -> [n]
     _, first = np.unique(read, return_index=True)
-    return read[np.sort(first)]
+    ordered: Cycles = read[np.sort(first)]
+    return ordered
 
 
 def windows(plan_: Plan, size: int) -> Iterator[tuple[int, int]]:

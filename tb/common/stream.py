@@ -58,7 +58,7 @@ class Stream:
     plan : Plan
     act : integer array [ic_tiles, map_size, rows]
         Activation codes.
-    wgt : integer array [oc_tiles, ic_tiles, taps, rows, cols]
+    wgt : integer array [oc_tiles, ic_tiles, taps, cols, rows]
         Weight codes.
     act_width, wgt_width : int
         Bits of a code.
@@ -95,8 +95,8 @@ class Stream:
         chosen = _between(self.plan.flit_cycle.ravel(), start, stop)
         passes, groups = np.divmod(np.arange(chosen.start, chosen.stop), shape.groups)
         columns = groups[:, None] * shape.wgt_lanes + np.arange(shape.wgt_lanes)  # [flits, lanes]
-        tiles = self.wgt.reshape(-1, shape.rows, shape.cols)  # [passes, rows, cols]
-        codes = tiles[passes[:, None], :, np.minimum(columns, shape.cols - 1)]  # [flits, lanes, rows]
+        tiles = self.wgt.reshape(-1, shape.cols, shape.rows)  # [passes, cols, rows]
+        codes = tiles[passes[:, None], np.minimum(columns, shape.cols - 1)]  # [flits, lanes, rows]
         codes = np.where((columns < shape.cols)[:, :, None], codes, 0)
         data = pack(codes.reshape(len(codes), shape.wgt_lanes * shape.rows), self.wgt_width)
         cycles = self.plan.flit_cycle.ravel()[chosen] - start
@@ -108,7 +108,9 @@ class Stream:
         shape, plan = self.plan.shape, self.plan
         beats = _between(plan.beat_cycle.ravel(), start, stop)
         oc, ic, kij, pixel = np.unravel_index(np.arange(beats.start, beats.stop), plan.beat_cycle.shape)
-        banks = np.array([[shape.banks(o, i) for i in range(shape.ic_tiles)] for o in range(2)], dtype=np.int64)  # [2, ic, 3]
+        banks = np.array(
+            [[shape.banks(o, i) for i in range(shape.ic_tiles)] for o in range(2)], dtype=np.int64
+        )  # [2, ic, 3]
         add, read, write = np.moveaxis(banks[oc % 2, ic], -1, 0)
         accs = _between(plan.acc_cycle.ravel(), start, stop)
         acc_oc, output, term = np.unravel_index(np.arange(accs.start, accs.stop), plan.acc_cycle.shape)

@@ -1,0 +1,279 @@
+"""Replays a vector folder on the core and judges every psum and every output in its own cycle.
+
+Inputs change, and outputs are looked at, on the falling edge: registers have settled, in every simulator, and one
+wake-up a cycle is enough. The environment's LOCKSTEP_REPLAY names a JSON file: the folder, its manifest, and where the
+report and the progress lines go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, SimTimeoutError, with_timeout
+from cocotb.types import Logic
+from cocotb.utils import get_sim_time
+
+from model.files import write_json
+from tb.common.drivers import PERIOD_NS
+from tb.core.judge import Judge, Line
+from tb.core.replay import Replay, read_replay
+
+WINDOW = 4096  # cycles made ready at a time
+RESET_CYCLES = 4
+ZERO, ONE = Logic(0), Logic(1)
+
+
+@dataclass
+class Moments:
+    """Simulation times in ns of what is seen on the core's signals; None until seen.
+
+    Attributes
+    ----------
+    first_write : float
+        An activation write, a weight flit or an instruction is on the ports.
+    first_activation : float
+        A pixel is at row 0 of the array.
+    first_psum, last_psum, last_out : float
+        A line leaves the ofifo, the sfp.
+    psums, outs : int
+        Lines seen.
+    """
+
+    first_write: float | None = None
+    first_activation: float | None = None
+    first_psum: float | None = None
+    last_psum: float | None = None
+    last_out: float | None = None
+    psums: int = 0
+    outs: int = 0
+
+    def metrics(self) -> dict[str, int | None]:
+        """Cycles between the moments, both ends included."""
+
+        def span(first: float | None, last: float | None) -> int | None:
+            return None if first is None or last is None else round((last - first) / PERIOD_NS) + 1
+
+        ends = [moment for moment in (self.last_psum, self.last_out) if moment is not None]
+        load, fill = span(self.first_write, self.first_activation), span(self.first_activation, self.first_psum)
+        return {
+            "cycles": span(self.first_write, max(ends, default=None)),
+            "stream_cycles": span(self.first_activation, self.last_psum),
+            "load_cycles": None if load is None else load - 1,  # the first activation belongs to what follows
+            "fill_cycles": None if fill is None else fill - 1,
+            "psum_span": span(self.first_psum, self.last_psum),
+            "psums": self.psums,
+            "outs": self.outs,
+        }
+
+
+class Bench:
+    """Drives one run of a replay and watches the outputs.
+
+    Parameters
+    ----------
+    dut : handle of the core
+    replay : Replay
+    which : int or None
+        Output files judged.
+    relu : bool
+    judge_psums : bool
+    progress : TextIO or None
+        One JSON line for every finished tile.
+    """
+
+    def __init__(
+        self, dut: Any, replay: Replay, which: int | None, relu: bool, judge_psums: bool, progress: TextIO | None
+    ) -> None:
+        plan, cols, width = replay.plan, replay.plan.shape.cols, replay.manifest.bits.psum
+        self.dut, self.replay, self.stream, self.progress = dut, replay, replay.stream(relu), progress
+        lines = replay.psum_lines() if judge_psums else None
+        self.psums = Judge("psum", plan.psum_cycle.ravel(), lines, cols, width, replay.psum_place)
+        outs = replay.out_lines(which)
+        self.outs = Judge("out", plan.out_cycle.ravel(), outs, cols, width, lambda line: replay.out_place(which, line))
+        self.moments = Moments()
+        self._told = (0, 0)  # words checked and wrong before the tile under way
+
+    async def run(self) -> int:
+        """Reset, play, drain; returns the number of cycles watched."""
+        await self._reset()
+        shape, end = self.stream.plan.shape, self.stream.plan.end
+        tile = shape.taps * shape.pass_size
+        ends = self.psums.cycles[tile - 1 :: tile].tolist()  # last psum of each (oc, ic)
+        last = end + shape.latency + 8  # long enough for whatever might still come out
+        start = 0
+        while start < last:
+            stop = min(start + WINDOW, last, *(end + 1 for end in ends[:1]))
+            await self._window(start, stop)
+            if ends and ends[0] < stop:
+                self._tell(len(self.psums.cycles) // tile - len(ends), ends.pop(0))
+            start = stop
+        return last
+
+    async def _reset(self) -> None:
+        dut, edge = self.dut, FallingEdge(self.dut.clk_i)
+        for port in (
+            dut.act_we_i,
+            dut.act_waddr_i,
+            dut.act_wdata_i,
+            dut.wgt_valid_i,
+            dut.wgt_group_i,
+            dut.wgt_i,
+            dut.inst_i,
+        ):
+            port.value = 0
+        dut.rst_ni.value = 0
+        for _ in range(RESET_CYCLES):
+            await edge
+        dut.rst_ni.value = 1
+        await edge  # the first edge out of reset: from here on every cycle counts
+
+    async def _window(self, start: int, stop: int) -> None:
+        """Cycles ``start .. stop - 1``: in each, look at the outputs, then drive the inputs."""
+        dut, edge = self.dut, FallingEdge(self.dut.clk_i)
+        psum_valid, psum, out_valid, out = dut.psum_valid_o, dut.psum_o, dut.out_valid_o, dut.out_o
+        act_we, act_waddr, act_wdata, inst_port = dut.act_we_i, dut.act_waddr_i, dut.act_wdata_i, dut.inst_i
+        wgt_valid, wgt_group, wgt_data = dut.wgt_valid_i, dut.wgt_group_i, dut.wgt_i
+        words = self.stream.window(start, stop)
+        idle = stop - start - len(words.inst)
+        acts, wgts, insts = words.act + [None] * idle, words.wgt + [None] * idle, words.inst + [0] * idle
+        psums_due, outs_due = self.psums.due(start, stop), self.outs.due(start, stop)
+        look, judge_psums = self.moments.first_activation is None, self.psums.lines is not None
+        writing = loading = True
+        before = -1
+        for cycle in range(start, stop):
+            at = cycle - start
+            # what the core shows in this cycle
+            if look:
+                look = self._look_for_first(cycle)
+            flag = psum_valid.value
+            if flag is not ZERO or psums_due[at] is not None:
+                due = psums_due[at]
+                got = _line(flag, psum) if judge_psums or due is None or flag is not ONE else -1
+                self._seen("psum", got)
+                self.psums.agree() if got == due else self.psums.differ(cycle, get_sim_time("ns"), due, got)
+            flag = out_valid.value
+            if flag is not ZERO or outs_due[at] is not None:
+                due = outs_due[at]
+                got = _line(flag, out) if due != -1 or flag is not ONE else -1
+                self._seen("out", got)
+                self.outs.agree() if got == due else self.outs.differ(cycle, get_sim_time("ns"), due, got)
+            # what it is told to do in this cycle
+            act = acts[at]
+            if act is not None:
+                act_we.value, act_waddr.value, act_wdata.value = 1, act[0], act[1]
+                loading = True
+            elif loading:
+                act_we.value = 0
+                loading = False
+            wgt = wgts[at]
+            if wgt is not None:
+                wgt_valid.value, wgt_group.value, wgt_data.value = 1, wgt[0], wgt[1]
+                writing = True
+            elif writing:
+                wgt_valid.value = 0
+                writing = False
+            if insts[at] != before:
+                before = insts[at]
+                inst_port.value = before
+            await edge
+
+    def _look_for_first(self, cycle: int) -> bool:
+        """Note the first request on the ports (driven half a cycle ago) and the first pixel at the array.
+
+        True while there is more to look for.
+        """
+        dut, moments = self.dut, self.moments
+        flags = (dut.act_we_i, dut.wgt_valid_i, dut.x_valid, dut.a_valid)
+        if moments.first_write is None and cycle > 0 and any(flag.value is ONE for flag in flags):
+            moments.first_write = get_sim_time("ns") - PERIOD_NS
+        if str(dut.u_array.valid_i.value)[-1] == "1":
+            moments.first_activation = get_sim_time("ns")
+            return False
+        return True
+
+    def _seen(self, port: str, got: Line) -> None:
+        if got is None:
+            return
+        now, moments = get_sim_time("ns"), self.moments
+        if port == "psum":
+            moments.first_psum = now if moments.first_psum is None else moments.first_psum
+            moments.last_psum, moments.psums = now, moments.psums + 1
+        else:
+            moments.last_out, moments.outs = now, moments.outs + 1
+
+    def report(self) -> dict[str, Any]:
+        """What was judged, by port, for the report."""
+        return {
+            judge.port: {
+                "judged": judge.lines is not None,
+                "lines": len(judge.cycles),
+                "came": judge.came,
+                "expected": judge.expected,
+                "checked": judge.checked,
+                "mismatches": judge.mismatches,
+                "complete": judge.complete,
+                "first": [mismatch.to_json() for mismatch in judge.kept],
+            }
+            for judge in (self.psums, self.outs)
+        }
+
+    def _tell(self, tile: int, cycle: int) -> None:
+        if self.progress is None:
+            return
+        oc, ic = divmod(tile, self.stream.plan.shape.ic_tiles)
+        checked, wrong = self.psums.checked - self._told[0], self.psums.mismatches - self._told[1]
+        self._told = (self.psums.checked, self.psums.mismatches)
+        line = {
+            "oc": oc,
+            "ic": ic,
+            "checked": checked,
+            "wrong": wrong,
+            "cycles": cycle + 1,
+            "judged": self.psums.lines is not None,
+        }
+        self.progress.write(json.dumps(line) + "\n")
+        self.progress.flush()
+
+
+def _line(flag: Logic, bus: Any) -> Line:
+    """What a port shows: nothing, a packed line, or digits where some are unknown (all of them if the flag is)."""
+    if flag is ZERO:
+        return None
+    value = bus.value
+    if flag is not ONE:
+        return "x" * len(value)
+    return int(value.to_unsigned()) if value.is_resolvable else str(value)
+
+
+@cocotb.test()
+async def replay(dut: Any) -> None:
+    """Every psum of every tile and kernel position, then every output, to the cycle and to the bit."""
+    job = json.loads(Path(os.environ["LOCKSTEP_REPLAY"]).read_text())
+    prepared = read_replay(Path(job["folder"]), job["manifest"] and Path(job["manifest"]), job["wgt_lanes"])
+    Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False)
+    limit = 2 * (prepared.plan.end + prepared.plan.shape.latency + 100) * PERIOD_NS
+    reports, judges = [], []
+    with Path(job["progress"]).open("a", encoding="utf-8") as progress:
+        for number, (which, relu) in enumerate(prepared.runs):
+            first = number == 0
+            bench = Bench(dut, prepared, which, relu, judge_psums=first, progress=progress if first else None)
+            started = time.perf_counter()
+            try:
+                watched = await with_timeout(bench.run(), limit, "ns")
+            except SimTimeoutError:
+                raise AssertionError(f"run {number} did not end within {limit} ns: the clock stands still") from None
+            timing = {"watched_cycles": watched, "seconds": time.perf_counter() - started}
+            reports.append({"relu": relu, **timing, "measured": bench.moments.metrics(), **bench.report()})
+            judges += [bench.psums, bench.outs]
+    name = f"{cocotb.SIM_NAME} {cocotb.SIM_VERSION}"
+    write_json(Path(job["report"]), {"simulator": name, "seed": int(os.environ["COCOTB_RANDOM_SEED"]), "runs": reports})
+    for judge in judges:
+        told = f"{judge.mismatches} mismatches, {judge.checked} of {judge.expected} words checked"
+        assert judge.complete, f"{judge.port}: {told}, {judge.came} of {len(judge.cycles)} lines came"

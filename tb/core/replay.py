@@ -1,0 +1,158 @@
+"""A vector folder made ready for the core: parameters, schedule, port streams, expected lines and their places.
+
+Everything comes from the folder and its manifest; nothing is computed from the operands, so what the files claim is
+judged by the RTL alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.vectors.manifest import Manifest
+from model.vectors.reader import VectorSet, read_set
+from tb.common.schedule import LayerShape, Plan, plan
+from tb.common.stream import Stream
+
+Array = np.ndarray[Any, Any]
+DEFAULT_WGT_LANES = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one line of results stands: tile and position, and the line of the file.
+
+    `ic` and `kij` are None for an output.
+    """
+
+    port: str
+    oc: int
+    ic: int | None
+    kij: int | None
+    position: int
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        tile = f"oc {self.oc}" + ("" if self.ic is None else f", ic {self.ic}, kij {self.kij}")
+        return f"{self.port} of {tile}, position {self.position} ({self.file} line {self.line})"
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """One vector set, scheduled.
+
+    Parameters
+    ----------
+    vectors : VectorSet
+    plan : Plan
+    """
+
+    vectors: VectorSet
+    plan: Plan
+
+    @property
+    def manifest(self) -> Manifest:
+        """The set's description."""
+        return self.vectors.manifest
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of the core that fits this set."""
+        bits, shape = self.manifest.bits, self.plan.shape
+        return {
+            "Rows": shape.rows,
+            "Cols": shape.cols,
+            "ActWidth": bits.act,
+            "WgtWidth": bits.wgt,
+            "PsumWidth": bits.psum,
+            "WgtLanes": shape.wgt_lanes,
+            "ActDepth": shape.act_depth,
+            "PsumDepth": shape.psum_depth,
+        }
+
+    @property
+    def macs(self) -> int:
+        """Multiplications the layer itself needs: padded channels and positions without an output do not count."""
+        layer = self.manifest.layer
+        return layer.in_channels * layer.out_channels * self.plan.shape.taps * self.plan.shape.out_size
+
+    @property
+    def runs(self) -> tuple[tuple[int | None, bool], ...]:
+        """(index of the output files judged, ReLU) of each run; psums are judged in the first only."""
+        return tuple((index, relu) for index, (relu, _) in enumerate(self.vectors.outs)) or ((None, False),)
+
+    def stream(self, relu: bool) -> Stream:
+        """Words for the input ports."""
+        bits = self.manifest.bits
+        return Stream(self.plan, self.vectors.act, self.vectors.wgt, bits.act, bits.wgt, relu)
+
+    def psum_lines(self) -> Array | None:
+        """Expected psums int64 [oc*ic*kij*position, cols] in order of appearance; None where the folder has none."""
+        return None if self.vectors.psum is None else self.vectors.psum.reshape(-1, self.plan.shape.cols)
+
+    def out_lines(self, index: int | None) -> Array | None:
+        """Expected outputs int64 [oc*onij, cols] of output files `index`, or None for none."""
+        return None if index is None else self.vectors.outs[index][1].reshape(-1, self.plan.shape.cols)
+
+    def psum_place(self, line: int) -> Place:
+        """Where psum line `line` (in order of appearance) belongs."""
+        oc, ic, kij, position = (int(at) for at in np.unravel_index(line, self.plan.beat_cycle.shape))
+        file = self.manifest.files.psum
+        if file is None:
+            return Place("psum", oc, ic, kij, position, "no psum file", 0)
+        name = self.manifest.file_name(file.pattern, oc, ic, kij)
+        before = 0 if "{kij}" in file.pattern else kij * self.plan.shape.pass_size
+        return Place("psum", oc, ic, kij, position, name, file.header_lines + before + position + 1)
+
+    def out_place(self, index: int | None, line: int) -> Place:
+        """Where output line `line` of output files `index` belongs."""
+        oc, position = divmod(line, self.plan.shape.out_size)
+        if index is None:
+            return Place("output", oc, None, None, position, "no output file", 0)
+        file = self.manifest.files.out[index]
+        name = self.manifest.file_name(file.pattern, oc=oc)
+        return Place("output", oc, None, None, position, name, file.header_lines + position + 1)
+
+
+def read_replay(folder: Path, manifest: Path | None = None, wgt_lanes: int = DEFAULT_WGT_LANES) -> Replay:
+    """Read the vector set in `folder` and schedule it.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Path, optional
+        Its description, when it is not ``manifest.json`` in the folder.
+    wgt_lanes : int
+        Columns of weights entering the array in a cycle, 1 up to its columns.
+
+    Raises
+    ------
+    LockstepError
+        For whatever is wrong with the folder, and where nothing in it could be judged.
+    """
+    vectors = read_set(folder, manifest)
+    told = vectors.manifest
+    rows, cols, bits = told.array.rows, told.array.cols, told.bits
+    if not 1 <= wgt_lanes <= max(cols, DEFAULT_WGT_LANES):
+        raise LockstepError(f"WGT_LANES is {wgt_lanes}; expected 1..{cols}, columns of weights that enter in a cycle")
+    if vectors.psum is None and not vectors.outs:
+        raise LockstepError(
+            f"{folder}: the manifest names neither psum nor out files, so nothing can be checked; name at least one"
+        )
+    if bits.psum < bits.act + bits.wgt:
+        raise LockstepError(
+            f"bits.psum is {bits.psum}; expected {bits.act + bits.wgt} or more, "
+            f"the width of a product of {bits.act} by {bits.wgt} bits"
+        )
+    layer = told.layer
+    shape = LayerShape(
+        *(rows, cols, wgt_lanes, told.tiles.ic, told.tiles.oc),
+        *(layer.kernel, layer.stride, layer.padded_map, layer.out_map),
+        all_positions=told.positions == "all",
+    )
+    return Replay(vectors, plan(shape, vectors.acc))
