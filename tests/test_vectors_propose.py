@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import replace
 
 import pytest
 
 from model.errors import LockstepError
+from model.vectors import candidates
 from model.vectors.check import check_set
 from model.vectors.manifest import from_json
 from model.vectors.propose import propose
@@ -16,7 +18,7 @@ from tests.vector_sets import DIALECTS, Foreign
 
 
 def neutral(manifest):
-    """What data can settle of `manifest`: not which end of both operands' rows is first, nor what constant numbers are."""
+    """What data can settle of `manifest`: not which end of both operands' rows is first, nor what a lone number is."""
     files = manifest.files
     flip = {"high": "low", "low": "high", "column_even_odd": "column_odd_even", "column_odd_even": "column_even_odd"}
     act, wgt, line = files.activation.first_word, files.weight.first_word, files.weight.line
@@ -92,6 +94,10 @@ def test_outputs_that_are_never_negative_leave_relu_a_guess(tmp_path):
     assert "out_relu_otile0.txt relu = yes (no would do as well)" in proposal.guessed
 
 
+def test_examples_in_the_text_hold():
+    assert doctest.testmod(candidates) == (0, 1)
+
+
 def test_one_bad_word_does_not_spoil_the_proposal(tmp_path):
     foreign = Foreign(positions="all", relus=(True, False))
     folder = foreign.write(tmp_path)
@@ -136,7 +142,8 @@ def test_folders_that_cannot_be_understood_are_refused_in_one_line(tmp_path):
     with pytest.raises(LockstepError) as caught:
         propose(operands)
     assert str(caught.value) == (
-        f"{operands}: no activations, weights and results of shapes that fit (activation_tile0.txt: 1 x 25 lines of 16; "
+        f"{operands}: no activations, weights and results of shapes that fit "
+        "(activation_tile0.txt: 1 x 25 lines of 16; "
         "weight_itile0_otile0_kij*.txt: 9 x 3 lines of 16); write manifest.json by hand (docs/vectors.md)"
     )
 

@@ -54,7 +54,8 @@ def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> Written:
         When the folder holds anything but a vector set, or cannot be written; it is then as it was.
     """
     require_replaceable(folder)
-    folder = folder.resolve()  # through a link, so that what it points to is replaced and the link stays
+    if folder.is_symlink():
+        folder = folder.resolve()  # what the link points to is replaced, the link stays
     old = _old(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

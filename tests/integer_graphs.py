@@ -1,0 +1,39 @@
+"""Small random integer graphs, for tests that need one before anything is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.graph.graph import IntegerGraph, Layer
+from model.numeric.formats import IntFormat
+
+ACT, WGT, PIXEL = IntFormat(4), IntFormat(4, signed=True, symmetric=True), IntFormat(8)
+
+
+def random_layer(rng, name, shape, act=ACT, out=ACT, stride=(1, 1), padding=(0, 0), pool=1) -> Layer:
+    """A layer of random codes whose requantization spreads its psums over the output codes."""
+    weight = rng.integers(WGT.min, WGT.max + 1, shape).astype(np.int8)
+    reach = np.abs(weight.astype(int)).sum(axis=(1, 2, 3)) * act.max
+    shift = 12
+    multiplier = np.maximum((16 << shift) * 4 // np.maximum(reach, 1), 1).astype(np.int64)
+    bias = np.full(shape[0], 3 << shift, np.int64)
+    return Layer(name, weight, WGT, act, multiplier, bias, shift, out, stride, padding, pool)
+
+
+def small_graph(seed: int = 0, name: str = "small") -> IntegerGraph:
+    """Three input channels on a 6x5 map, three convolutions (strided, padded, pooled), a classifier over a 2x1 map."""
+    rng = np.random.default_rng(seed)
+    layers = (
+        random_layer(rng, "conv.0", (10, 3, 3, 3), act=PIXEL, padding=(1, 1)),
+        random_layer(rng, "conv.1", (9, 10, 3, 3), padding=(1, 1), pool=2),
+        random_layer(rng, "conv.2", (6, 9, 2, 2), stride=(1, 1), padding=(0, 0)),
+        random_layer(rng, "classifier", (4, 6, 2, 1), out=None),
+    )
+    return IntegerGraph(name, (3, 6, 5), layers, tuple("abcd"), {"recipe": {"seed": seed}})
+
+
+def random_pixels(graph: IntegerGraph, seed: int = 0) -> np.ndarray:
+    """An image for `graph`, both extremes included."""
+    pixels = np.random.default_rng(seed).integers(0, 256, graph.input_shape).astype(np.uint8)
+    pixels.flat[:2] = 0, 255
+    return pixels

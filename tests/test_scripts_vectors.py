@@ -1,0 +1,150 @@
+"""The entry point behind `make vectors`: what it writes, what it says, and how it refuses."""
+
+from __future__ import annotations
+
+import doctest
+import json
+
+import numpy as np
+import pytest
+
+import scripts.vectors
+from model.graph import storage
+from model.vectors.check import check_set
+from model.vectors.reader import read_set
+from scripts.vectors import main
+from tests.integer_graphs import random_pixels, small_graph
+from tests.test_vectors_check import spoil
+from tests.vector_sets import Foreign
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder to work in, with a graph and an image."""
+    monkeypatch.chdir(tmp_path)
+    graph = small_graph()
+    storage.save(graph, tmp_path / "small.graph.zip")
+    np.save(tmp_path / "photo.npy", random_pixels(graph))
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    """(exit status, standard output, standard error) of one call."""
+    status = main(list(arguments))
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+USUAL = ("--net", "./small.graph.zip", "--layer", "conv.2", "--image", "photo.npy")
+
+
+def test_a_set_and_its_result_file(place, capsys):
+    status, out, err = run(capsys, *USUAL, "--rows", "4", "--cols", "3", "--psum", "18")
+    folder = place / "vectors" / "small" / "conv.2" / "imgphoto"
+    assert (status, err) == (0, "")
+    back = read_set(folder)
+    assert check_set(back) == []
+    assert (back.manifest.array.rows, back.manifest.array.cols, back.manifest.bits.psum) == (4, 3, 18)
+    result = json.loads((place / "build" / "vectors" / "result.json").read_text())
+    assert result["folder"] == "vectors/small/conv.2/imgphoto"
+    assert result["files"] == len(list(folder.iterdir()))
+    assert result["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert result["lines"] == sum(path.read_bytes().count(b"\n") for path in folder.iterdir())
+    assert result["graph_sha256"] == small_graph().sha256
+    assert result["tiles"] == {"ic": 3, "oc": 2}
+    assert result["psum"]["bits"] == 18
+    assert result["psum"]["bits_needed"] <= 16
+    assert out.splitlines()[0].startswith(f"vectors/small/conv.2/imgphoto: {result['files']} files, ")
+    assert str(place) not in (folder / "manifest.json").read_text(), "a set names no place of the machine that made it"
+
+
+def test_the_classifier_and_another_folder(place, capsys):
+    arguments = ["--net", "./small.graph.zip", "--layer", "classifier", "--image", "photo.npy", "--out", "elsewhere"]
+    assert run(capsys, *arguments)[0] == 0
+    assert not read_set(place / "elsewhere" / "small" / "classifier" / "imgphoto").manifest.files.out[0].relu
+
+
+BAD = {
+    "no such network": (["--net", "vgg99"], "no integer graph for network 'vgg99'; expected one of "),
+    "no such graph file": (["--net", "./none.graph.zip"], "cannot read none.graph.zip: No such file or directory"),
+    "no such layer": (["--layer", "conv.9"], "no layer 'conv.9' in small; expected one of conv.0, conv.1, conv.2"),
+    "rows no number": (["--rows", "eight"], "ROWS=eight is not a whole number; expected ROWS=8, for instance"),
+    "rows negative": (["--rows=-8"], "ROWS=-8 is not a whole number; expected ROWS=8, for instance"),
+    "rows zero": (["--rows", "0"], "array.rows is 0; expected 1..1024"),
+    "cols too many": (["--cols", "100000"], "array.cols is 100000; expected 1..1024"),
+    "psum too narrow": (["--psum", "8"], "layer conv.2: psums of output channel "),
+    "psum impossible": (["--psum", "99"], "bits.psum is 99; expected 2..62"),
+    "no such image": (
+        ["--image", "none.png"],
+        "IMAGE=none.png is no file; expected sample, an image file, or an index",
+    ),
+    "no image at all": (["--image", "small.graph.zip"], "cannot read image small.graph.zip"),
+    "broken array": (["--image", "broken.npy"], "cannot read broken.npy ("),
+    "floats": (["--image", "floats.npy"], "floats.npy is no uint8 array; expected pixels 0..255"),
+    "other shape": (["--image", "shape.npy"], "shape.npy holds uint8(3, 5, 6); expected uint8(3, 6, 5)"),
+    "index without data": (["--image", "3"], "IMAGE=3 is an index into a data set; expected DATA=<folder> with it"),
+    "index, no such data": (["--image", "3", "--data", "none"], "DATA=none is not a folder; expected "),
+    "no sample of this shape": (
+        ["--image", "sample"],
+        "no sample image of shape (3, 6, 5) is shipped; expected IMAGE=<file>",
+    ),
+    "out is a file": (["--out", "photo.npy"], "cannot write photo.npy/small/conv.2/imgphoto: "),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_status_2_and_leaves_the_old_set(case, place, capsys):
+    np.save(place / "floats.npy", np.zeros((3, 6, 5)))
+    np.save(place / "shape.npy", np.zeros((3, 5, 6), np.uint8))
+    (place / "broken.npy").write_bytes(b"\x93NUMPY")
+    assert run(capsys, *USUAL)[0] == 0
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    arguments, message = BAD[case]
+    status, out, err = run(capsys, *USUAL, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_a_corrupt_graph_is_refused(place, capsys):
+    path = place / "small.graph.zip"
+    path.write_bytes(path.read_bytes()[:-30])
+    status, _, err = run(capsys, *USUAL)
+    assert status == 2
+    assert "small.graph.zip is not a whole integer graph" in err
+
+
+def test_image_files_are_resized_to_the_input(place, capsys):
+    images = pytest.importorskip("PIL.Image")
+    images.fromarray(np.random.default_rng(0).integers(0, 256, (40, 70, 3)).astype(np.uint8)).save(place / "my cat.png")
+    assert run(capsys, *USUAL, "--image", "my cat.png")[0] == 0
+    assert check_set(read_set(place / "vectors" / "small" / "conv.2" / "imgmy_cat")) == []
+
+
+def test_no_two_images_share_a_folder():
+    assert doctest.testmod(scripts.vectors) == (0, 1)
+
+
+def test_check_and_propose_sets_of_others(place, capsys):
+    foreign = Foreign(relus=(True, False))
+    folder = foreign.write(place / "theirs")
+    status, out, err = run(capsys, "--propose", str(folder))
+    assert status == 0
+    assert "confirmed by the data: files.weight.line = column" in err
+    (place / "theirs.json").write_text(out)
+    assert list(folder.glob("*.json")) == []
+    status, out, _ = run(capsys, "--check", str(folder), "--manifest", str(place / "theirs.json"))
+    assert (status, out) == (0, f"{folder}: 0 wrong words\n")
+    path = folder / "psum_itile0_otile0_kij2.txt"
+    spoil(path, 6, 0, 16, -32768)
+    status, out, _ = run(capsys, "--check", str(folder), "--manifest", str(place / "theirs.json"))
+    assert status == 1
+    assert out.splitlines()[0].startswith(
+        f"{path.name} line 6 (psum oc 0 ic 0 kij 2 position 2 column 2): found -32768,"
+    )
+    assert out.splitlines()[1:] == [f"{folder}: 1 wrong words"]
+    assert run(capsys, "--check", str(place / "none"))[::2] == (
+        2,
+        f"error: {place}/none is missing; expected a folder of vectors\n",
+    )
