@@ -1,0 +1,225 @@
+"""`make sim`: replay a vector folder on the array in a simulator and check every psum and every output."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model.errors import LockstepError
+from model.files import write_atomic, write_json
+from model.vectors.manifest import NAME
+from tb.common.runner import SimulationError, simulate
+from tb.core.launch import run_replay, wave_format
+from tb.core.replay import DEFAULT_WGT_LANES, Replay
+
+DEFAULT_SET = Path("vectors/vgg16/features.27/imgsample")
+OUT = Path("build/sim")
+REGISTER_TEST = "test_registers_of_back_to_back_tiles_shorter_than_the_wave"
+FATAL = re.compile(r"FATAL|%Fatal|%Error")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit status: 0, 1 when the RTL and the files disagree, 2 for bad input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vectors", default=str(DEFAULT_SET), help="the vector folder (%(default)s)")
+    parser.add_argument("--manifest", help="its description, where it is not manifest.json in the folder")
+    parser.add_argument("--sim", help="icarus or verilator (the environment's SIM, else icarus)")
+    parser.add_argument("--waves", default="", help="1 or fst, or vcd: dump every signal")
+    parser.add_argument(
+        "--wgt-lanes", default=str(DEFAULT_WGT_LANES), help="columns of weights in a cycle (%(default)s)"
+    )
+    parser.add_argument("--out", default=str(OUT), help="folder for the result and the dump (%(default)s)")
+    parser.add_argument(
+        "--no-registers", action="store_true", help="leave out the check of every register of the array"
+    )
+    args = parser.parse_args(arguments)
+    folder, out = Path(args.vectors), Path(args.out)
+    try:
+        manifest = Path(args.manifest) if args.manifest else None
+        if manifest is None and folder.is_dir() and not (folder / NAME).exists():
+            return _propose(folder, out)
+        if folder == DEFAULT_SET and not folder.exists():
+            raise LockstepError(
+                f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>"
+            )
+        if not re.fullmatch(r"\d{1,4}", args.wgt_lanes):
+            raise LockstepError(
+                f"WGT_LANES is {args.wgt_lanes!r}; expected a whole number, {DEFAULT_WGT_LANES} for instance"
+            )
+        return _run(folder, manifest, out, args, wave_format(args.waves))
+    except LockstepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespace, waves: str | None) -> int:
+    started, dump = time.monotonic(), None if waves is None else out / f"core.{waves}"
+    replays: list[Replay] = []
+
+    def begin(replay: Replay) -> None:
+        replays.append(replay)
+        bits, array = replay.manifest.bits, replay.manifest.array
+        widths = f"act {bits.act}, wgt {bits.wgt}, psum {bits.psum} bits"
+        print(f"{folder} on the {array.rows}x{array.cols} array ({widths})", flush=True)
+
+    try:
+        result: dict[str, Any] = run_replay(
+            *(folder, out, manifest),
+            wgt_lanes=int(args.wgt_lanes),
+            simulator=args.sim,
+            waves=waves,
+            on_start=begin,
+            on_tile=_print_tile,
+        )
+        _print_table(result)
+    except SimulationError as error:
+        result = {"passed": False, "stopped": _reason(error), "simulator": args.sim or "icarus"}
+        print(f"stopped: {result['stopped']}", file=sys.stderr)
+    if not args.no_registers:
+        result["registers"] = _registers(replays[0], args.sim)
+        result["passed"] = result["passed"] and result["registers"]["passed"]
+    result["vectors"], result["manifest"] = str(folder), str(manifest or folder / NAME)
+    result["waves"] = str(dump) if dump is not None and dump.is_file() else None
+    result["seconds"] = round(time.monotonic() - started, 2)
+    write_json(out / "result.json", result)
+    if result.get("first_mismatch"):
+        print(describe(result["first_mismatch"], result["mismatches"], result["waves"]), file=sys.stderr)
+    if result["waves"]:
+        print(f"  waves            {result['waves']} (make waves opens it)")
+    print(f"{'PASS' if result['passed'] else 'FAIL'}  {out / 'result.json'}", flush=True)
+    return 0 if result["passed"] else 1
+
+
+def _propose(folder: Path, out: Path) -> int:
+    """Write down what the folder seems to hold and say how to accept it; always status 2, nothing was run."""
+    from model.vectors.propose import propose
+
+    proposal = propose(folder)
+    path = out / "proposed" / (folder.resolve().name or "folder") / NAME
+    text = proposal.manifest.to_json()
+    write_atomic(path, text)
+    print(text, end="")
+    print(proposal.report())
+    accept = f"make sim VECTORS={shlex.quote(str(folder))} MANIFEST={shlex.quote(str(path))}"
+    raise LockstepError(f"{folder} holds no {NAME}; one is proposed in {path}; if it is right, run: {accept}")
+
+
+def _registers(replay: Replay, simulator: str | None) -> dict[str, Any]:
+    """Rung 1 of the ladder on the set's array, 8x8 at most: every PE register at every edge equals the cycle model."""
+    parameters = replay.parameters
+    rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
+    act, wgt = parameters["ActWidth"], parameters["WgtWidth"]
+    extreme = rows * ((1 << act) - 1) << (wgt - 1)  # largest magnitude, of a negative psum
+    groups = -(-cols // lanes)
+    chosen = {
+        "Rows": rows,
+        "Cols": cols,
+        "ActWidth": act,
+        "WgtWidth": wgt,
+        "PsumWidth": max(parameters["PsumWidth"], extreme.bit_length() + 1),
+        "WgtLanes": lanes,
+        "GroupWidth": max(1, (groups - 1).bit_length()),
+    }
+    result: dict[str, Any] = {"array": [rows, cols], "passed": True}
+    try:
+        outcome = simulate(
+            *("mac_array", "tb.mac_array.mac_array_tests", chosen),
+            simulator=simulator,
+            only=[REGISTER_TEST],
+            announce=False,
+        )
+        result["seconds"] = round(outcome.seconds, 2)
+    except SimulationError as error:
+        result |= {"passed": False, "stopped": _reason(error)}
+    told = "equal the cycle model at every edge" if result["passed"] else f"FAIL: {result['stopped']}"
+    print(f"  PE registers     {told} ({rows}x{cols}, random tiles)", flush=True)
+    return result
+
+
+def _print_tile(tile: Mapping[str, Any]) -> None:
+    psums = f"{tile['checked']} psums " + (f"{tile['wrong']} WRONG" if tile["wrong"] else "ok")
+    psums = (
+        psums
+        if tile["judged"]
+        else "psums not judged" + (f", {tile['wrong']} late or missing" if tile["wrong"] else "")
+    )
+    print(f"  oc {tile['oc']:<3} ic {tile['ic']:<3} {psums:>24} {tile['cycles']:>9} cycles", flush=True)
+
+
+def _print_table(result: Mapping[str, Any]) -> None:
+    def share(part: str) -> str:
+        return "-" if result[part] is None else f"{100 * result[part]:.1f}%"
+
+    kinds = " and ".join(result["outputs_judged"])
+    rows = [
+        (
+            "psums checked",
+            f"{result['checked_psums']} of {result['expected_psums']}"
+            if result["psums_judged"]
+            else "none: the folder has no psum files",
+        ),
+        (
+            "outputs checked",
+            f"{result['checked_outputs']} of {result['expected_outputs']} ({kinds})"
+            if kinds
+            else "none: the folder has no out files",
+        ),
+        ("mismatches", str(result["mismatches"])),
+        ("cycles", f"{result['cycles']} (first write to last output)"),
+        ("stream cycles", f"{result['stream_cycles']} (first activation at the array to last psum)"),
+    ]
+    parts = result["breakdown"]
+    if parts:
+        told = ", ".join(f"{name.replace('_', ' ')} {cycles}" for name, cycles in parts.items())
+        rows.append(("where they go", told))
+    rows.append(("PE utilization", f"{share('utilization')} of the stream, {share('utilization_total')} of all cycles"))
+    rows.append(("simulator", f"{result['simulator']}, {result['cycles_per_second']:.0f} cycles/s"))
+    for name, value in rows:
+        print(f"  {name:<16} {value}")
+    sys.stdout.flush()
+
+
+def describe(first: Mapping[str, Any], count: int, waves: str | None) -> str:
+    """One mismatch in full, as a line.
+
+    Parameters
+    ----------
+    first : mapping
+        `first_mismatch` of the result.
+    count : int
+        All mismatches.
+    waves : str or None
+        The dump, when there is one.
+    """
+    head = f"{count} mismatch{'es' if count != 1 else ''}; the first: "
+    if "oc" in first:
+        inner = "" if first["ic"] is None else f" ic {first['ic']} kij {first['kij']}"
+        place = f"{first['port']} oc {first['oc']}{inner} position {first['position']}"
+        place += "" if first["column"] is None else f" column {first['column']}"
+        place += f" ({first['file']} line {first['line']})"
+    else:
+        place = "a line that no file promises"
+    if first["column"] is not None:
+        told = f"expected {first['expected']}, got {first['got']}"
+    else:
+        told = {"missing": "did not come in its cycle", "unknown": f"is unknown ({first['got']})"}.get(
+            first["fault"], "came"
+        )
+    look = f"{first['signal']} in {waves}" if waves else f"{first['signal']}; WAVES=1 records it"
+    return f"{head}{place}: {told}, cycle {first['cycle']}, {first['time_ns']:g} ns; see {look}"
+
+
+def _reason(error: SimulationError) -> str:
+    """The line of the log that says why the simulation broke off, else the first line of the error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if FATAL.search(line)), lines[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
