@@ -59,7 +59,10 @@ class Memory:
         self._words: list[int | None] = [None] * depth
 
     def cycle(self, write: tuple[int, int] | None, read: int | None) -> int | None:
-        """One cycle: `write` is (address, word) or None, `read` an address or None. Returns the word read (None: none, or unwritten)."""
+        """One cycle: `write` is (address, word) or None, `read` an address or None.
+
+        Returns the word read; None when nothing was read or the word was never written.
+        """
         word = None if read is None else self._words[read]
         if write is not None:
             self._words[write[0]] = write[1]
@@ -130,8 +133,9 @@ class Trace:
 def run_program(program: Sequence[Instruction], lines: Mapping[int, Line], tiles: Sequence[Ints]) -> Trace:
     """Execute one instruction a cycle and say what must leave the core, and when.
 
-    A pixel's psum leaves, and is written, rows + cols cycles after its instruction; pixels take effect one after another, so each adds to
-    what the one before it wrote. A gather sees what was written before its own cycle, and its output leaves 2 cycles later.
+    A pixel's psum leaves, and is written, rows + cols cycles after its instruction; pixels take effect one after
+    another, so each adds to what the one before it wrote. A gather sees what was written before its own cycle, and
+    its output leaves 2 cycles later.
 
     Parameters
     ----------

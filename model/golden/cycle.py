@@ -1,15 +1,17 @@
 """The array, register by register and cycle by cycle: what every processing element holds after every clock edge.
 
-The dataflow is weight-stationary. A pixel enters row r from the west r cycles after it entered row 0 and moves one column a cycle, so
-the pixel that is at PE(0,0) in cycle n is at PE(r,c) in cycle n + r + c, together with the sum of the rows above:
+The dataflow is weight-stationary. A pixel enters row r from the west r cycles after it entered row 0 and moves one
+column a cycle, so the pixel that is at PE(0,0) in cycle n is at PE(r,c) in cycle n + r + c, together with the sum of
+the rows above:
 
     psum(r, c) = psum(r-1, c) + weight(r, c) * act(r),        psum(-1, c) = 0                        (1)
 
-Weights follow the same wave on a path of their own, one flit of `lanes` neighbouring columns at a time, into a shadow register. The first
-pixel of a tile carries the swap bit: from this pixel on the PE multiplies by what the shadow held when the pixel arrived.
+Weights follow the same wave on a path of their own, one flit of `lanes` neighbouring columns at a time, into a shadow
+register. The first pixel of a tile carries the swap bit: from this pixel on the PE multiplies by what the shadow held
+when the pixel arrived.
 
-Plain Python integers, one small function a level (PE, row, array): slow, and meant to be read. Integers are unbounded here; that a psum
-fits its register is for the caller to know.
+Plain Python integers, one small function a level (PE, row, array): slow, and meant to be read. Integers are unbounded
+here; that a psum fits its register is for the caller to know.
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ class Mismatch(NamedTuple):
 
 
 def first_mismatch(expected: Array, got: Array) -> Mismatch | None:
-    """The first register in which two arrays differ: rows from the top, columns from the west, registers in `Pe` order."""
+    """The first register in which two arrays differ: by row, then column, then register in `Pe` order."""
     for r, (want_row, got_row) in enumerate(zip(expected, got, strict=True)):
         for c, (want, have) in enumerate(zip(want_row, got_row, strict=True)):
             for register in Pe._fields:

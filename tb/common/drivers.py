@@ -66,13 +66,14 @@ def read(handle: Any) -> int:
 def start_clock(dut: Any) -> None:
     """Let clk_i run with PERIOD_NS."""
     dut.clk_i.value = 0
-    cocotb.start_soon(Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False)
 
 
 async def reset(dut: Any, cycles: int = 2) -> None:
     """Hold rst_ni low for `cycles` rising edges; returns right after the last of them, with rst_ni high again.
 
-    The cycle that begins with the return is cycle 0 of the block: whatever is driven now is what the next rising edge sees.
+    The cycle that begins with the return is cycle 0 of the block: whatever is driven now is what the next rising edge
+    sees.
     """
     dut.rst_ni.value = 0
     for _ in range(cycles):

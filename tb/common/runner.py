@@ -102,8 +102,7 @@ def simulate(
     live: bool = False,
     announce: bool = True,
 ) -> Outcome:
-    """Compile `top` from every file in `rtl`, run the cocotb tests of module `tests` on it, and check that they
-    really passed.
+    """Compile `top` from every file in `rtl`, run the cocotb tests of `tests` on it, check that they really passed.
 
     Parameters
     ----------

@@ -31,12 +31,6 @@ class Scoreboard:
         self._expected.append((cycle, tuple(int(word) for word in result)))
         self.promised += 1
 
-    def drop(self, cycle: int) -> None:
-        """Take back what was promised for `cycle` or later (a reset destroys it)."""
-        while self._expected and self._expected[-1][0] >= cycle:
-            self._expected.pop()
-            self.promised -= 1
-
     def check(self, cycle: int, result: Sequence[int] | None) -> None:
         """The block showed `result` in `cycle` (None: its valid flag was low).
 
@@ -51,14 +45,18 @@ class Scoreboard:
             return
         assert due, f"{self.name}: cycle {cycle}: got {tuple(result)}, expected no valid result"
         _, expected = self._expected.popleft()
-        assert len(result) == len(expected), f"{self.name}: cycle {cycle}: {len(result)} words, expected {len(expected)}"
+        assert len(result) == len(expected), (
+            f"{self.name}: cycle {cycle}: {len(result)} words, expected {len(expected)}"
+        )
         for position, (want, got) in enumerate(zip(expected, result, strict=True)):
             assert want == got, f"{self.name}: cycle {cycle}, {self.labels} {position}: expected {want}, got {got}"
         self.checked += 1
 
     def finish(self) -> None:
         """Every promise was kept, and there was at least one."""
-        assert not self._expected, f"{self.name}: {len(self._expected)} results never came, the first due in {self._expected[0]}"
+        assert not self._expected, (
+            f"{self.name}: {len(self._expected)} results never came, the first due in {self._expected[0]}"
+        )
         assert self.promised > 0, f"{self.name}: nothing was ever expected, so nothing was checked"
         assert self.checked == self.promised, f"{self.name}: {self.checked} results checked, {self.promised} expected"
 

@@ -1,7 +1,7 @@
 """Legal random traffic for the array: tiles of pixels with their weight flits, before the skew.
 
-Times are cycles at PE(0,0). The flits of a tile whose first pixel is there in cycle t, the tile before it having begun in cycle s, are there
-in cycles s .. t-1. Whatever is not marked valid is noise.
+Times are cycles at PE(0,0). The flits of a tile whose first pixel is there in cycle t, the tile before it having
+begun in cycle s, are there in cycles s .. t-1. Whatever is not marked valid is noise.
 """
 
 from __future__ import annotations
@@ -82,18 +82,26 @@ class Traffic:
         return len(self.valid)
 
     def flow(self, cycle: int, row: int) -> Flow:
-        """What enters `row` in `cycle`: the wave reaches it `row` cycles late. Nothing before the first and after the last cycle."""
+        """What enters `row` in `cycle`, `row` cycles after row 0; nothing before the first and after the last cycle."""
         n = cycle - row
         if not 0 <= n < len(self):
             return Flow(0, 0, 0, 0, 0, (0,) * self.wgt.shape[1])
         weights = tuple(int(w) for w in self.wgt[n, :, row])
         return Flow(
-            int(self.valid[n]), int(self.swap[n]), int(self.act[n, row]), int(self.wgt_valid[n]), int(self.wgt_group[n]), weights
+            int(self.valid[n]),
+            int(self.swap[n]),
+            int(self.act[n, row]),
+            int(self.wgt_valid[n]),
+            int(self.wgt_group[n]),
+            weights,
         )
 
     def psums(self) -> list[tuple[int, tuple[int, ...]]]:
-        """For every pixel, its cycle at PE(0,0) and its psums, one a column: the plain product of line and weight matrix."""
-        return [(int(n), tuple(int(p) for p in self.act[n] @ self.tiles[self.tile_of[n]])) for n in np.flatnonzero(self.valid)]
+        """For every pixel, its cycle at PE(0,0) and its psums, one a column: line times weight matrix."""
+        return [
+            (int(n), tuple(int(p) for p in self.act[n] @ self.tiles[self.tile_of[n]]))
+            for n in np.flatnonzero(self.valid)
+        ]
 
 
 def random_codes(rng: np.random.Generator, low: int, high: int, size: tuple[int, ...]) -> Ints:
@@ -107,7 +115,12 @@ def random_codes(rng: np.random.Generator, low: int, high: int, size: tuple[int,
 
 
 def make_traffic(
-    rng: np.random.Generator, shape: Shape, lengths: list[int], bubbles: float = 0.0, spread: bool = True, extreme: str | None = None
+    rng: np.random.Generator,
+    shape: Shape,
+    lengths: list[int],
+    bubbles: float = 0.0,
+    spread: bool = True,
+    extreme: str | None = None,
 ) -> Traffic:
     """Tiles of `lengths` pixels, as close behind one another as the weights allow.
 
@@ -120,7 +133,8 @@ def make_traffic(
     bubbles : float
         Probability of an empty cycle before a pixel.
     spread : bool
-        Flits anywhere in their window, in any order, some preceded by a decoy that they overwrite; else in order, just in time.
+        Flits anywhere in their window, in any order, some preceded by a decoy that they overwrite; else in order,
+        just in time.
     extreme : {"most", "least"}, optional
         All activations at their maximum and all weights at their maximum or minimum: the ends of the psum range.
     """
@@ -162,7 +176,9 @@ def make_traffic(
         for slot, group in zip(chosen, order, strict=True):
             wgt_valid[slot] = 1
             wgt_group[slot] = group
-            columns = tiles[tile][:, group * lanes : (group + 1) * lanes]  # (rows, up to lanes): the last group may be short
+            columns = tiles[tile][
+                :, group * lanes : (group + 1) * lanes
+            ]  # (rows, up to lanes): the last group may be short
             wgt[slot, : columns.shape[1]] = columns.T
         if spread:
             _add_decoys(rng, window, chosen, order, groups, shape, wgt_valid, wgt_group)
@@ -170,9 +186,16 @@ def make_traffic(
 
 
 def _add_decoys(
-    rng: np.random.Generator, window: Ints, chosen: Ints, order: Ints, groups: int, shape: Shape, wgt_valid: Ints, wgt_group: Ints
+    rng: np.random.Generator,
+    window: Ints,
+    chosen: Ints,
+    order: Ints,
+    groups: int,
+    shape: Shape,
+    wgt_valid: Ints,
+    wgt_group: Ints,
 ) -> None:
-    """Turn spare cycles of the window into flits that must not matter: overwritten later, or for a group that does not exist."""
+    """Turn spare cycles of the window into flits that must not matter: overwritten later, or for no existing group."""
     for slot in np.setdiff1d(window, chosen):
         later = [int(group) for taken, group in zip(chosen, order, strict=True) if taken > slot]
         absent = list(range(groups, 1 << shape.group_width))

@@ -24,7 +24,10 @@ LEAD = 2  # cycles before the traffic, so that its first activation line can be 
 
 
 class Program:
-    """Instructions, activation writes and weight flits, by cycle; pixels come from `traffic`, what to do with their psums from the test."""
+    """Instructions, activation writes and weight flits, by cycle.
+
+    Pixels come from `traffic`, what to do with their psums from the test.
+    """
 
     def __init__(self, traffic: Traffic, rng: np.random.Generator) -> None:
         self.traffic = traffic
@@ -73,9 +76,12 @@ class Bench:
             for cycle, line in results:
                 if cycle < limit:
                     board.expect(cycle, line)
-        writes = {program.issue[index] - 1: index for index in range(len(program.issue))}  # the latest cycle that is early enough
+        writes = {
+            program.issue[index] - 1: index for index in range(len(program.issue))
+        }  # the latest cycle that is early enough
         for cycle in range(limit):
-            self.drive_instruction(instructions[cycle] if cycle < len(instructions) else Instruction())
+            now, following = (instructions[n] if n < len(instructions) else Instruction() for n in (cycle, cycle + 1))
+            self.drive_instruction(now, following)
             self.drive_activation(program, writes.get(cycle))
             self.drive_weights(program.traffic, cycle - LEAD)
             await settled(self.dut)
@@ -87,15 +93,29 @@ class Bench:
         """What an output port shows."""
         return unpack(read(data), SHAPE.psum_width, SHAPE.cols, signed=True) if read(valid) else None
 
-    def drive_instruction(self, instruction: Instruction) -> None:
-        """Put one instruction on the port."""
+    def drive_instruction(self, instruction: Instruction, following: Instruction) -> None:
+        """Put one instruction on the port; the noise of a bubble often aims where the pixel behind it reads."""
         noise = {name: int(self.rng.integers(0, 1 << width)) for name, width in FORMAT.fields()}
+        if (behind := following.pixel) is not None and behind.add is not None and self.rng.random() < 0.7:
+            noise |= {"p_wbank": behind.add, "p_addr": behind.address}
         fields = noise | {"x_valid": 0, "a_valid": 0}
         if (pixel := instruction.pixel) is not None:
-            fields |= {"x_valid": 1, "x_swap": int(pixel.swap), "x_addr": pixel.line, "p_wbank": pixel.bank, "p_addr": pixel.address}
+            fields |= {
+                "x_valid": 1,
+                "x_swap": int(pixel.swap),
+                "x_addr": pixel.line,
+                "p_wbank": pixel.bank,
+                "p_addr": pixel.address,
+            }
             fields |= {"p_acc": 0} if pixel.add is None else {"p_acc": 1, "p_rbank": pixel.add}
         if (gather := instruction.gather) is not None:
-            fields |= {"a_valid": 1, "a_first": int(gather.first), "a_last": int(gather.last), "a_bank": gather.bank, "a_addr": gather.address}
+            fields |= {
+                "a_valid": 1,
+                "a_first": int(gather.first),
+                "a_last": int(gather.last),
+                "a_bank": gather.bank,
+                "a_addr": gather.address,
+            }
             fields |= {"a_relu": int(gather.relu)} if gather.last else {}
         word = 0
         for name, width in FORMAT.fields():
@@ -153,7 +173,7 @@ async def test_one_psum_address_every_cycle(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_one_psum_address_from_bank_to_bank(dut: Any) -> None:
-    """The sum moves to the other bank with every psum: forwarding goes by the bank that is written, reading by the bank that is added."""
+    """The sum moves to the other bank with every psum: what is forwarded is the line of the bank that is added."""
     bench = await begin(dut)
     program = Program(tight(bench.rng, 3), bench.rng)
     for index in range(len(program.issue)):
@@ -168,7 +188,7 @@ async def test_one_psum_address_from_bank_to_bank(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_both_ways_to_accumulate_agree(dut: Any) -> None:
-    """A layer of several tiles, summed by a list of addresses and summed on the fly, gives the plain matrix products, raw and rectified."""
+    """A layer of several tiles, summed by a list of addresses and on the fly: the plain products, raw and rectified."""
     bench = await begin(dut)
     length = max(SHAPE.groups, 2)
     tiles = max(1, min(3, PSUM_DEPTH // length))
@@ -196,7 +216,7 @@ async def test_both_ways_to_accumulate_agree(dut: Any) -> None:
 
 
 def free_places(program: Program, written: dict[tuple[int, int], int], cycle: int) -> Iterator[tuple[int, int]]:
-    """Places that an accumulation may read in `cycle`: written for good, not being written, their bank's read port free."""
+    """Places that an accumulation may read in `cycle`: written before, not just now, their bank's read port free."""
     reading = program.pixels.get(cycle - DELAY + 1)
     writing = program.pixels.get(cycle - DELAY)
     for place, since in written.items():
@@ -268,7 +288,9 @@ async def test_reset_in_mid_work(dut: Any) -> None:
     for _ in range(5):
         program = random_program(make_traffic(bench.rng, SHAPE, [5, 6, 7], 0.1), bench.rng, points())
         await bench.play(program, stop=int(bench.rng.integers(program.issue[0] + 2, program.end + 10)))
-        dut.inst_i.value = sum(((1 << width) - 1) << low for name, (low, width) in FORMAT.offsets().items() if name in BUSY)
+        dut.inst_i.value = sum(
+            ((1 << width) - 1) << low for name, (low, width) in FORMAT.offsets().items() if name in BUSY
+        )
         dut.wgt_valid_i.value, dut.act_we_i.value = 1, 1
         await reset(dut, cycles=int(bench.rng.integers(1, 3)))
     await bench.play(random_program(tight(bench.rng, 4), bench.rng, points()))

@@ -1,4 +1,4 @@
-"""cocotb tests of mac_array: every register of every processing element, at every clock edge, equals the golden array."""
+"""cocotb tests of mac_array: every register of every PE, at every clock edge, equals the golden array."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import Shape, Traffic, make_traffic
 
 SHAPE = Shape.of(parameters())
-SCALE = 1 if SHAPE.rows * SHAPE.cols <= 16 else 3  # a large array gets fewer tiles: one look at 8x8 reads 576 registers
+# A large array gets fewer tiles: one look at 8x8 reads 576 registers.
+SCALE = 1 if SHAPE.rows * SHAPE.cols <= 16 else 3
 SIGNED = ("shadow", "active", "psum")
 
 
 class Bench:
-    """Drives the skewed wave, steps the golden array and compares all registers and both southern ports in every cycle."""
+    """Drives the skewed wave, steps the golden array, compares all registers and southern ports in every cycle."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
@@ -27,11 +28,13 @@ class Bench:
         self.board = Scoreboard("psum")
         self.history: list[tuple[int, int]] = []  # the southern ports of the last Cols cycles
         tiles = [[dut.gen_row[r].u_row.gen_col[c].u_tile for c in range(SHAPE.cols)] for r in range(SHAPE.rows)]
-        self.handles = [[[getattr(tile, f"{register}_q") for register in golden.Pe._fields] for tile in row] for row in tiles]
+        self.handles = [
+            [[getattr(tile, f"{register}_q") for register in golden.Pe._fields] for tile in row] for row in tiles
+        ]
         self.widths = {"shadow": SHAPE.wgt_width, "active": SHAPE.wgt_width, "psum": SHAPE.psum_width}
 
     async def play(self, traffic: Traffic, stop: int | None = None) -> None:
-        """Drive `traffic` (or its first `stop` cycles) and let the wave run out; every psum is expected at the southern edge."""
+        """Drive `traffic` (or its first `stop` cycles), let the wave run out; psums must reach the southern edge."""
         cycles = len(traffic) + SHAPE.rows + SHAPE.cols + 1 if stop is None else stop
         leaving = {n + SHAPE.rows + SHAPE.cols - 1: psums for n, psums in traffic.psums()}
         for cycle in range(cycles):
@@ -79,7 +82,9 @@ class Bench:
         assert mismatch is None, f"cycle {self.cycle}: {mismatch}"
         self.compared += SHAPE.rows * SHAPE.cols
         valids, psums = golden.south(self.array[-1])
-        assert unpack(read(self.dut.psum_valid_o), 1, SHAPE.cols) == valids, f"cycle {self.cycle}: psum_valid_o is not {valids}"
+        assert unpack(read(self.dut.psum_valid_o), 1, SHAPE.cols) == valids, (
+            f"cycle {self.cycle}: psum_valid_o is not {valids}"
+        )
         got = unpack(read(self.dut.psum_o), SHAPE.psum_width, SHAPE.cols, signed=True)
         assert got == psums, f"cycle {self.cycle}: psum_o is {got}, expected {psums}"
 
@@ -119,7 +124,9 @@ async def test_registers_with_bubbles_and_early_weights(dut: Any) -> None:
     bench, rng = await begin(dut), generator()
     traffic = make_traffic(rng, SHAPE, rng.integers(1, 13, size=24 // SCALE).tolist(), bubbles=0.3)
     coverage = Coverage("bubble inside a tile", "flit together with a swap", "negative psum", "positive psum")
-    coverage.hit("bubble inside a tile", ((traffic.valid[:-1] == 0) & (traffic.valid[1:] == 1) & (traffic.swap[1:] == 0)).any())
+    coverage.hit(
+        "bubble inside a tile", ((traffic.valid[:-1] == 0) & (traffic.valid[1:] == 1) & (traffic.swap[1:] == 0)).any()
+    )
     coverage.hit("flit together with a swap", (traffic.swap & traffic.wgt_valid).any())
     for _, psums in traffic.psums():
         coverage.hit("negative psum", min(psums) < 0)

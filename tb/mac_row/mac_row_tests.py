@@ -63,7 +63,9 @@ class Bench:
         got_valids = unpack(read(self.dut.psum_valid_o), 1, SHAPE.cols)
         got_psums = unpack(read(self.dut.psum_o), SHAPE.psum_width, SHAPE.cols, signed=True)
         for column in range(SHAPE.cols):
-            assert got_valids[column] == valids[column], f"cycle {cycle}, column {column}: valid is {got_valids[column]}"
+            assert got_valids[column] == valids[column], (
+                f"cycle {cycle}, column {column}: valid is {got_valids[column]}"
+            )
             message = f"cycle {cycle}, column {column}: expected psum {psums[column]}, got {got_psums[column]}"
             assert got_psums[column] == psums[column], message
         self.seen += sum(valids)

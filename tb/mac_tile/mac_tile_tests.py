@@ -44,12 +44,19 @@ class Bench:
         dut, pe = self.dut, self.pe
         for register in golden.Pe._fields:
             value = getattr(pe, register)
-            width = {"wgt": SHAPE.wgt_width, "shadow": SHAPE.wgt_width, "active": SHAPE.wgt_width, "psum": SHAPE.psum_width}
+            width = {
+                "wgt": SHAPE.wgt_width,
+                "shadow": SHAPE.wgt_width,
+                "active": SHAPE.wgt_width,
+                "psum": SHAPE.psum_width,
+            }
             want = pack(value if register == "wgt" else [value], width.get(register, 64))
             got = read(getattr(dut, f"{register}_q"))
             assert got == want, f"cycle {self.cycle}: {register}: expected {want:#x}, got {got:#x}"
             if register not in ("shadow", "active"):
-                assert read(getattr(dut, f"{register}_o")) == want, f"cycle {self.cycle}: port {register}_o is not {want:#x}"
+                assert read(getattr(dut, f"{register}_o")) == want, (
+                    f"cycle {self.cycle}: port {register}_o is not {want:#x}"
+                )
 
     async def reset(self) -> None:
         """Reset while the inputs stay as they are; afterwards every register is zero."""
@@ -86,7 +93,9 @@ async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage)
         coverage.hit("swap two cycles in a row", swap and bench.pe.swap)
         coverage.hit("psum reaches its maximum", valid and north + weight * act == PSUM_MAX)
         coverage.hit("psum reaches its minimum", valid and north + weight * act == -PSUM_MAX - 1)
-        coverage.hit("most negative weight times largest activation", valid and weight == SHAPE.wgt_min and act == SHAPE.act_max)
+        coverage.hit(
+            "most negative weight times largest activation", valid and weight == SHAPE.wgt_min and act == SHAPE.act_max
+        )
         coverage.hit("activation zero", valid and act == 0)
         await bench.step(golden.Flow(valid, swap, act, wgt_valid, group, weights), north)
         fresh = capture or (fresh and not swap)
@@ -121,7 +130,11 @@ async def test_every_product_is_exact(dut: Any) -> None:
     """All weights by all activations (of 8-bit codes a selection with both ends)."""
     bench = await begin(dut)
     acts = range(SHAPE.act_max + 1) if SHAPE.act_width <= 4 else [*range(0, SHAPE.act_max, 37), SHAPE.act_max]
-    for weight in range(SHAPE.wgt_min, -SHAPE.wgt_min) if SHAPE.wgt_width <= 4 else (SHAPE.wgt_min, -77, -1, 0, 1, 100, -SHAPE.wgt_min - 1):
+    for weight in (
+        range(SHAPE.wgt_min, -SHAPE.wgt_min)
+        if SHAPE.wgt_width <= 4
+        else (SHAPE.wgt_min, -77, -1, 0, 1, 100, -SHAPE.wgt_min - 1)
+    ):
         flit = [0] * LANES
         flit[COLUMN % LANES] = weight
         await bench.step(golden.Flow(0, 0, 0, 1, COLUMN // LANES, tuple(flit)), 0)

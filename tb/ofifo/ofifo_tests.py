@@ -16,8 +16,10 @@ LANES, WIDTH = parameters()["Lanes"], parameters()["Width"]
 LOW, HIGH = -(1 << (WIDTH - 1)), (1 << (WIDTH - 1)) - 1
 
 
-async def play(dut: Any, valid: np.ndarray[Any, Any], rng: np.random.Generator, board: Scoreboard, stop: int | None = None) -> None:
-    """A random line in every cycle whose `valid` is 1, noise in the others; the wave that comes from the array is their skew."""
+async def play(
+    dut: Any, valid: np.ndarray[Any, Any], rng: np.random.Generator, board: Scoreboard, stop: int | None = None
+) -> None:
+    """A random line in every cycle whose `valid` is 1, noise in the others, skewed as they come from the array."""
     lines = random_codes(rng, LOW, HIGH, (len(valid), LANES))
     flags = skew(np.repeat(valid[:, None], LANES, axis=1))
     data = np.where(flags == 1, skew(lines), random_codes(rng, LOW, HIGH, lines.shape))

@@ -24,7 +24,13 @@ class Bench:
         self.cycle = 0
         self.board = Scoreboard("sfp output")
         self.coverage = Coverage(
-            "one line", "nine lines", "negative sum rectified", "negative sum raw", "bubble inside a sum", "sum at the top", "sum at the bottom"
+            "one line",
+            "nine lines",
+            "negative sum rectified",
+            "negative sum raw",
+            "bubble inside a sum",
+            "sum at the top",
+            "sum at the bottom",
         )
         self.held = (0,) * COLS
 
@@ -45,7 +51,7 @@ class Bench:
     async def idle(self, rng: np.random.Generator) -> None:
         """A cycle that is not valid, with noise on everything else."""
         flags = [int(flag) for flag in rng.integers(0, 2, size=3)]
-        await self.step(random_codes(rng, LOW, HIGH, (COLS,)).tolist(), *flags, valid=0)
+        await self.step(random_codes(rng, LOW, HIGH, (COLS,)).tolist(), flags[0], flags[1], flags[2], valid=0)
 
     async def gather(self, lines: list[tuple[int, ...]], relu: int, rng: np.random.Generator, bubbles: float) -> None:
         """One sum; relu_i is noise until the last line."""

@@ -9,7 +9,7 @@ from tb.common.runner import simulate
 SETS = [(8, 16), (5, 24), (1, 8), (16, 16)]
 
 
-@pytest.mark.parametrize("cols, psum_width", SETS)
+@pytest.mark.parametrize(("cols", "psum_width"), SETS)
 def test_sfp(cols: int, psum_width: int) -> None:
     """Sums, bubbles, reset."""
     simulate("sfp", "tb.sfp.sfp_tests", {"Cols": cols, "PsumWidth": psum_width})

@@ -184,7 +184,7 @@ async def issue(dut: Any, cycles: int = 1, **fields: int) -> None:
 
 
 async def first_pixel(dut: Any) -> None:
-    """One activation line, one weight flit and the pixel that uses them; its psum is written to bank 0, address 0, 4 cycles later."""
+    """A line, a flit and a pixel that uses them; its psum goes to bank 0, address 0, 4 cycles later."""
     await begin(dut)
     await show(dut, act_we=1)
     await show(dut, wgt_valid=1)

@@ -1,4 +1,4 @@
-"""Every rule that the RTL checks in simulation is broken once, and every illegal parameter given: the block itself must say so."""
+"""Every rule that the RTL checks is broken once, every illegal parameter given: the block itself must say so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from tb.common.runner import ROOT, SimulationError, simulate
 
 TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
 ARRAY = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
-CORE = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 2, "ActDepth": 4, "PsumDepth": 4}
+CORE = {
+    "Rows": 2,
+    "Cols": 2,
+    "ActWidth": 4,
+    "WgtWidth": 4,
+    "PsumWidth": 8,
+    "WgtLanes": 2,
+    "ActDepth": 4,
+    "PsumDepth": 4,
+}
 
 BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_pixel_before_any_weight", "pixel before any weight"),
@@ -74,13 +83,17 @@ def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, m
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-@pytest.mark.parametrize(("top", "parameters", "message"), ILLEGAL, ids=[f"{top}-{what.split(';')[0]}" for top, _, what in ILLEGAL])
+@pytest.mark.parametrize(
+    ("top", "parameters", "message"), ILLEGAL, ids=[f"{top}-{what.split(';')[0]}" for top, _, what in ILLEGAL]
+)
 def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], message: str, tmp_path: Path) -> None:
-    """Without cocotb: the compiled block by itself must stop at time zero (or not compile), say why, and exit with an error."""
+    """Without cocotb: the block by itself must stop at time zero (or not compile), say why, and exit with an error."""
     chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
     sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
     program = str(tmp_path / "sim.vvp")
-    run = subprocess.run(["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], capture_output=True, text=True)
+    run = subprocess.run(
+        ["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], capture_output=True, text=True
+    )
     if run.returncode == 0:
         run = subprocess.run(["vvp", "-N", program], capture_output=True, text=True, timeout=60)
     assert run.returncode != 0

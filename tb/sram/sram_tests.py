@@ -58,7 +58,9 @@ async def test_both_ports_at_once(dut: Any) -> None:
     await begin(dut)
     rng, memory, board = generator(), Memory(DEPTH), Scoreboard("sram", "word")
     await fill(dut, memory, [address % (1 << WIDTH) for address in range(DEPTH)])
-    coverage = Coverage("read and write of one address", "hold over a write of the address last read", "read right after the write")
+    coverage = Coverage(
+        "read and write of one address", "hold over a write of the address last read", "read right after the write"
+    )
     shown: int | None = None
     read_last = written_last = -1
     for cycle in range(400):
@@ -69,7 +71,10 @@ async def test_both_ports_at_once(dut: Any) -> None:
         dut.waddr_i.value, dut.wdata_i.value = write or (int(rng.integers(0, DEPTH)), int(rng.integers(0, 2)))
         dut.raddr_i.value = int(rng.integers(0, DEPTH)) if address is None else address
         coverage.hit("read and write of one address", write is not None and address == write[0])
-        coverage.hit("hold over a write of the address last read", write is not None and address is None and write[0] == read_last)
+        coverage.hit(
+            "hold over a write of the address last read",
+            write is not None and address is None and write[0] == read_last,
+        )
         coverage.hit("read right after the write", address is not None and address == written_last)
         if shown is not None:
             board.expect(cycle, [shown])

@@ -9,7 +9,7 @@ from tb.common.runner import simulate
 SETS = [(32, 64), (128, 36), (5, 3), (16, 2)]
 
 
-@pytest.mark.parametrize("width, depth", SETS)
+@pytest.mark.parametrize(("width", "depth"), SETS)
 def test_sram(width: int, depth: int) -> None:
     """Read back, collisions, hold, reset."""
     simulate("sram", "tb.sram.sram_tests", {"Width": width, "Depth": depth})
