@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import sys
@@ -17,6 +18,7 @@ from model.vectors.manifest import NAME
 from tb.common.runner import SimulationError, simulate
 from tb.core.launch import run_replay, wave_format
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
+from tb.waves.layout import gtkwave, surfer
 
 DEFAULT_SET = Path("vectors/vgg16/features.27/imgsample")
 OUT = Path("build/sim")
@@ -52,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise LockstepError(
                 f"WGT_LANES is {args.wgt_lanes!r}; expected a whole number, {DEFAULT_WGT_LANES} for instance"
             )
-        return _run(folder, manifest, out, args, wave_format(args.waves))
+        args.sim = args.sim or os.environ.get("SIM") or "icarus"
+        return _run(folder, manifest, out, args, wave_format(args.waves, args.sim))
     except LockstepError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -79,13 +82,16 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         )
         _print_table(result)
     except SimulationError as error:
-        result = {"passed": False, "stopped": _reason(error), "simulator": args.sim or "icarus"}
+        result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
         print(f"stopped: {result['stopped']}", file=sys.stderr)
     if not args.no_registers:
         result["registers"] = _registers(replays[0], args.sim)
         result["passed"] = result["passed"] and result["registers"]["passed"]
     result["vectors"], result["manifest"] = str(folder), str(manifest or folder / NAME)
     result["waves"] = str(dump) if dump is not None and dump.is_file() else None
+    if result["waves"]:
+        write_atomic(out / "core.gtkw", gtkwave(replays[0].parameters))
+        write_atomic(out / "core.sucl", surfer(replays[0].parameters))
     result["seconds"] = round(time.monotonic() - started, 2)
     write_json(out / "result.json", result)
     if result.get("first_mismatch"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,8 +66,10 @@ def run_replay(
     replay = read_replay(folder, manifest, wgt_lanes)
     out = out.resolve()
     report, progress = out / "report.json", out / "progress.jsonl"
-    for stale in (report, progress, out / "core.fst", out / "core.vcd"):
-        stale.unlink(missing_ok=True)
+    dump = None if waves is None else out / f"core.{waves}"
+    for stale in (report, progress, dump):
+        if stale is not None:
+            stale.unlink(missing_ok=True)
     job = {"folder": str(folder.resolve()), "manifest": None if manifest is None else str(manifest.resolve())}
     write_json(out / "job.json", {**job, "wgt_lanes": wgt_lanes, "report": str(report), "progress": str(progress)})
     on_start(replay)
@@ -82,7 +86,7 @@ def run_replay(
                 only=["replay"],
                 # One write a bus and cycle, all on the falling edge: nothing races, the simulator's own writes do.
                 environment={"LOCKSTEP_REPLAY": str(out / "job.json"), "COCOTB_TRUST_INERTIAL_WRITES": "1"},
-                dump=None if waves is None else out / f"core.{waves}",
+                dump=dump,
                 rtl=rtl,
                 build_root=build_root,
                 announce=False,
@@ -179,18 +183,38 @@ def _followed(path: Path, on_line: Callable[[Mapping[str, Any]], object]) -> Ite
         thread.join()
 
 
-def wave_format(text: str) -> str | None:
-    """The dump that WAVES asks for: None for "" or "0", "fst" for "1" or "fst", "vcd".
+def wave_format(text: str, simulator: str) -> str | None:
+    """The dump that WAVES asks for: none for "" or "0", "fst" or "vcd" by name, the best `simulator` can do for "1".
 
     Raises
     ------
     LockstepError
-        For anything else.
+        For anything else, and for an FST that Verilator cannot write here.
 
-    >>> wave_format("1"), wave_format("0"), wave_format("vcd")
+    >>> wave_format("1", "icarus"), wave_format("0", "icarus"), wave_format("vcd", "verilator")
     ('fst', None, 'vcd')
     """
     formats = {"": None, "0": None, "1": "fst", "fst": "fst", "vcd": "vcd"}
-    if text.lower() not in formats:
-        raise LockstepError(f"WAVES is {text!r}; expected 1 or fst, vcd, or 0 for none")
-    return formats[text.lower()]
+    chosen = formats.get(text.lower(), text)
+    if chosen not in (None, "fst", "vcd"):
+        raise LockstepError(f"WAVES is {text!r}; expected 1, fst or vcd, or 0 for none")
+    if chosen == "fst" and simulator == "verilator" and not _has_headers("lz4.h", "zlib.h"):
+        if text == "1":
+            return "vcd"
+        raise LockstepError(
+            "Verilator writes FST with lz4 and zlib, whose headers are not here; "
+            "install them (apt install liblz4-dev zlib1g-dev) or take WAVES=vcd"
+        )
+    return chosen
+
+
+def _has_headers(*names: str) -> bool:
+    """Whether the C++ compiler finds all of these headers."""
+    includes = [word for name in names for word in ("-include", name)]
+    try:
+        done = subprocess.run(
+            ["g++", "-E", "-x", "c++", *includes, os.devnull], check=False, capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
