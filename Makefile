@@ -12,7 +12,7 @@ python := .venv/bin/python
 setup := bash scripts/setup.sh
 parallel := --numprocesses=2 --dist=loadfile
 
-variables := NET WBITS ABITS DATA FLOAT_EPOCHS QAT_EPOCHS SEED LAYER IMAGE ROWS COLS PSUM OUT VECTORS MANIFEST SIM WAVES WGT_LANES VIEWER PYTHON SYSTEM_PACKAGES
+variables := NET WBITS ABITS DATA FLOAT_EPOCHS QAT_EPOCHS SEED LAYER IMAGE ROWS COLS PSUM OUT CHECK PROPOSE VECTORS MANIFEST SIM WAVES WGT_LANES VIEWER ONLY PYTHON SYSTEM_PACKAGES
 given := $(foreach v,$(variables),$(if $(filter-out undefined,$(origin $(v))),$(v)))
 $(foreach v,$(given),$(eval override $(v) := $$(value $(v))))
 export $(given)
@@ -48,23 +48,26 @@ setup-test: ## That, torch and the development tools
 ##@ Train
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
-#: NET=vgg16|tiny WBITS=4 ABITS=4 DATA=<folder> SEED=  FLOAT_EPOCHS= QAT_EPOCHS=
+#: NET=vgg16|tiny WBITS=4 ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(call flags,NET WBITS ABITS DATA FLOAT_EPOCHS QAT_EPOCHS SEED)
 
 ##@ Vectors
 
 vectors: setup-vectors ## Write the text vectors of one layer and one image
-#: NET=vgg16 LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder> ROWS=8 COLS=8 PSUM=16 OUT=<folder>
-	@exec $(python) -m scripts.vectors $(call flags,NET LAYER IMAGE DATA ROWS COLS PSUM OUT)
+#: NET=vgg16|tiny LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
+#: ROWS=8 COLS=8 PSUM=16 OUT=<folder>
+#: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
+	@exec $(python) -m scripts.vectors $(call flags,NET LAYER IMAGE DATA ROWS COLS PSUM OUT CHECK PROPOSE MANIFEST)
 
 ##@ Simulate
 
 sim: setup ## Replay a vector folder on the array and check every psum and every output
-#: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|vcd WGT_LANES=2
-	@$(simulator); exec $(python) -m scripts.sim $(call flags,VECTORS MANIFEST SIM WAVES WGT_LANES)
+#: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|vcd WGT_LANES=2 OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.sim $(call flags,VECTORS MANIFEST SIM WAVES WGT_LANES OUT)
 
 waves: setup-vectors ## Open the last dump in GTKWave or Surfer, signals laid out
-	@exec $(python) -m scripts.waves
+#: VIEWER=gtkwave|surfer OUT=<folder given to make sim>
+	@exec $(python) -m scripts.waves $(call flags,OUT VIEWER)
 
 ##@ Check
 
@@ -75,7 +78,8 @@ test: setup-test ## Every test
 	@$(simulator); mkdir -p build/test; exec $(python) -m pytest $(parallel) --junitxml=build/test/junit.xml tests tb
 
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
-	@$(simulator); exec $(python) -m scripts.mutants
+#: ONLY=<mutant>
+	@$(simulator); exec $(python) -m scripts.mutants $(call flags,ONLY)
 
 ##@ Clean
 

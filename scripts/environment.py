@@ -1,4 +1,7 @@
-"""What `.venv` holds, compared with the pins; `scripts/setup.sh` asks it before and after it installs. Needs nothing that it may find missing."""
+"""What `.venv` holds, compared with the pins; `scripts/setup.sh` asks it before and after it installs.
+
+It runs before anything is installed, so it needs the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,10 @@ def pins(text: str) -> dict[str, str]:
 
 
 def trouble(group: str) -> str | None:
-    """Why the set `group` (a file of `requirements/`) is not completely installed in the running environment; None when it is.
+    """Why the requirement set `group` is not completely installed in the running environment; None when it is.
 
-    Two things must hold: the mark that `setup.sh` leaves after a whole installation is a copy of today's requirements file, and every
-    pinned distribution is there in its version.
+    Two things must hold: the mark that `setup.sh` leaves after a whole installation is a copy of today's
+    ``requirements/<group>.txt``, and every pinned distribution is there in its version.
     """
     wanted = (REQUIREMENTS / f"{group}.txt").read_text()
     mark = MARKS / f"{group}.txt"
@@ -85,7 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(why)
             return 1
     if args.result is not None:
-        versions = {name: pin for group in args.groups for name, pin in pins((REQUIREMENTS / f"{group}.txt").read_text()).items()}
+        versions = {
+            name: pin
+            for group in args.groups
+            for name, pin in pins((REQUIREMENTS / f"{group}.txt").read_text()).items()
+        }
         result = {
             "passed": True,
             "python": platform.python_version(),

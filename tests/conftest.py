@@ -1,0 +1,65 @@
+"""What holds for the whole suite: a clean environment, one thread a worker, and a result file beside the xUnit one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.setup_house import empty, first, packaged, ready  # noqa: F401  fixtures of test_setup*
+
+# Given to `make test`, they are meant for make and would steer the scripts under test.
+FOREIGN = (
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "NET",
+    "LAYER",
+    "IMAGE",
+    "DATA",
+    "ROWS",
+    "COLS",
+    "PSUM",
+    "OUT",
+    "VECTORS",
+    "MANIFEST",
+    "WAVES",
+)
+for name in FOREIGN:
+    os.environ.pop(name, None)
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch: workers times threads is the number of cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_started = time.monotonic()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> Iterator[None]:
+    """Write ``result.json`` beside the file of ``--junitxml``; pytest's own line stays the last."""
+    yield
+    if config.option.xmlpath is None:
+        return
+    from model.files import write_json
+
+    counts = {
+        kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped", "xfailed")
+    }
+    write_json(
+        Path(config.option.xmlpath).with_name("result.json"),
+        {
+            **counts,
+            "all_passed": exitstatus == 0,
+            "exit_status": int(exitstatus),
+            "seconds": round(time.monotonic() - _started, 1),
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    )

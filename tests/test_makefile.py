@@ -1,0 +1,205 @@
+"""The Makefile: its help, and user-given values that reach the scripts untouched."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+# Stands in for .venv/bin/python: writes its arguments and its environment to $RECORD and exits with $STATUS.
+RECORDER = """#!/bin/sh
+{ for word; do printf '%s\\0' "$word"; done; } > "$RECORD.args"
+env -0 > "$RECORD.env"
+exit "${STATUS:-0}"
+"""
+FLAGS = {
+    "train": ["NET", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
+    "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
+    "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "OUT"],
+    "waves": ["VIEWER", "OUT"],
+    "mutants": ["ONLY"],
+}
+NASTY = [
+    "my cat's.png",
+    'say "hi"',
+    "a$b $(echo x) ${HOME} $$",
+    "`echo x`; false",
+    "-1",
+    "two  blanks ",
+    "#1 50%",
+    "back\\slash",
+    "*",
+    "ä=ß",
+    "a,b:c",
+]
+
+
+class House:
+    """A folder with the Makefile, a recorder for Python and a set-up that does nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Makefile", "scripts/help.awk"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        self.write("scripts/setup.sh", 'echo "$1" >> setup_levels\n')
+        self.write(".venv/bin/python", RECORDER)
+        self.write(".venv/lockstep/simulator", "icarus\n")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.folder,
+            env={**clean, "RECORD": str(self.folder / "record"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        return (self.folder / "record.args").read_bytes().decode().split("\0")[:-1]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        pairs = (self.folder / "record.env").read_bytes().decode().split("\0")[:-1]
+        return dict(pair.split("=", 1) for pair in pairs)
+
+    @property
+    def levels(self) -> list[str]:
+        return (self.folder / "setup_levels").read_text().split()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    folder = tmp_path / "a folder's name"
+    folder.mkdir()
+    return House(folder)
+
+
+def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
+    done = house.make()
+    assert done.returncode == 0
+    printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
+    assert " ".join(printed) == "setup setup-test train vectors sim waves check test mutants clean distclean"
+    groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
+    assert groups == ["Set", "Train", "Vectors", "Simulate", "Check", "Clean"]
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    for flags in FLAGS.values():
+        for name in flags:
+            assert re.search(rf"\b{name}=", done.stdout), f"{name} is not in the help"
+
+
+@pytest.mark.parametrize(
+    ("target", "level", "module"),
+    [
+        ("train", "train", "scripts.train"),
+        ("vectors", "vectors", "scripts.vectors"),
+        ("sim", "sim", "scripts.sim"),
+        ("waves", "vectors", "scripts.waves"),
+        ("mutants", "test", "scripts.mutants"),
+        ("check", "test", "scripts.check"),
+        ("test", "test", "pytest"),
+    ],
+)
+def test_a_target_sets_up_its_part_and_runs_its_module(house: House, target: str, level: str, module: str) -> None:
+    done = house.make(target)
+    assert done.returncode == 0, done.stderr
+    assert house.levels == [level]
+    assert house.arguments[:2] == ["-m", module]
+    if target in FLAGS:
+        assert not [word for word in house.arguments[2:] if not word.startswith("--sim=")], (
+            "flags without a value given"
+        )
+
+
+@pytest.mark.parametrize("way", ["argument", "environment"])
+@pytest.mark.parametrize("target", ["train", "vectors", "sim"])
+def test_values_arrive_as_they_were_typed(house: House, target: str, way: str) -> None:
+    names = FLAGS[target]
+    for start in range(0, len(NASTY), len(names)):  # every value, a different one in every variable
+        values = dict(zip(names, NASTY[start:] + NASTY, strict=False))
+        if way == "argument":
+            done = house.make(target, *(f"{name}={value}" for name, value in values.items()))
+        else:
+            done = house.make(target, **values)
+        assert done.returncode == 0, done.stderr
+        expected = {f"--{name.lower().replace('_', '-')}={value}" for name, value in values.items()}
+        assert expected <= set(house.arguments)
+
+
+def test_an_empty_value_is_no_value(house: House) -> None:
+    house.make("vectors", "NET=", "OUT=")
+    assert house.arguments == ["-m", "scripts.vectors"]
+
+
+@pytest.mark.parametrize(("given", "used"), [([], "icarus"), (["SIM=verilator"], "verilator"), (["SIM="], "icarus")])
+@pytest.mark.parametrize("target", ["sim", "test", "mutants"])
+def test_the_simulator_is_the_given_one_or_the_one_set_up(
+    house: House, target: str, given: list[str], used: str
+) -> None:
+    assert house.make(target, *given).returncode == 0
+    assert house.environment["SIM"] == used
+    assert target != "sim" or f"--sim={used}" in house.arguments
+
+
+def test_a_failing_script_fails_make(house: House) -> None:
+    assert house.make("sim", STATUS="1").returncode != 0
+
+
+def test_a_failing_setup_stops_before_the_script(house: House) -> None:
+    house.write("scripts/setup.sh", "exit 2\n")
+    assert house.make("sim").returncode != 0
+    assert not (house.folder / "record.args").exists()
+
+
+def test_makes_own_variables_and_foreign_python_paths_stay_outside(house: House) -> None:
+    house.make("-j2", "sim", "NET=x", PYTHONPATH="elsewhere", PYTHONHOME="elsewhere")
+    assert not {"MAKEFLAGS", "MFLAGS", "PYTHONPATH", "PYTHONHOME"} & set(house.environment)
+
+
+def test_clean_keeps_what_took_long(house: House) -> None:
+    for name in ("train/vgg16/x", "data/x", "cache/x", "sim/x y", "tb/x", ".hidden"):
+        house.write(f"build/{name}", "")
+    assert house.make("clean").returncode == 0
+    assert sorted(path.name for path in (house.folder / "build").iterdir()) == ["cache", "data", "train"]
+    assert (house.folder / ".venv").is_dir()
+    assert house.make("clean").returncode == 0
+    assert house.make("distclean").returncode == 0
+    assert not (house.folder / "build").exists()
+    assert not (house.folder / ".venv").exists()
+    assert house.make("clean").returncode == 0
+
+
+@pytest.mark.parametrize("target", FLAGS)
+def test_the_scripts_know_the_flags_that_make_passes(target: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"scripts.{target}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    for name in FLAGS[target] + (["SIM"] if target == "sim" else []):
+        assert re.search(rf"--{name.lower().replace('_', '-')}\b", done.stdout), (
+            f"scripts.{target} has no flag for {name}"
+        )
+        assert re.search(rf"\$\(call flags,[^)]*\b{name}\b", MAKEFILE)
