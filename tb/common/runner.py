@@ -1,8 +1,8 @@
 """Build a block, run its cocotb tests, and believe nothing but a complete results file.
 
 One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``.
-SIM_CHECKS is always defined and the time scale is 1ns/1ps. The environment may say: SIM (icarus, verilator), SEED (a
-number), LOCKSTEP_RTL (another folder of sources, as the mutants use), LOCKSTEP_BUILD (another build folder).
+SIM_CHECKS is defined unless the caller leaves it out, and the time scale is 1ns/1ps. The environment may say: SIM
+(icarus, verilator), SEED (a number), LOCKSTEP_RTL (another folder of sources), LOCKSTEP_BUILD (another build folder).
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ MASKED = (
 
 class SimulationError(Exception):
     """The simulation failed: a test failed, none ran, or the simulator stopped early; the message names the log."""
+
+
+class BuildError(SimulationError):
+    """The sources do not compile."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def simulate(
     plusargs: Sequence[str] = (),
     build_args: Sequence[str] = (),
     extra_sources: Sequence[Path] = (),
+    checks: bool = True,
     rtl: Path | None = None,
     build_root: Path | None = None,
     dump: Path | None = None,
@@ -124,6 +129,8 @@ def simulate(
         Names of the cocotb tests to run; each must run.
     plusargs, build_args, extra_sources : sequences, optional
         Passed on to the simulator and the compiler.
+    checks : bool
+        Define SIM_CHECKS: the assertions of the RTL.
     rtl, build_root : Path, optional
         Default: the environment's LOCKSTEP_RTL and LOCKSTEP_BUILD, else ``rtl/`` and ``build/tb/``.
     dump : Path, optional
@@ -136,7 +143,7 @@ def simulate(
     Raises
     ------
     SimulationError
-        When it does not build, a test fails, no test runs, or the simulator ends before the tests do.
+        When it does not build (BuildError), a test fails, no test runs, or the simulator ends before the tests do.
     LockstepError
         When the simulator is missing or an argument is impossible.
     """
@@ -148,7 +155,7 @@ def simulate(
         raise LockstepError(f"no Verilog sources in {rtl}; expected the folder with {top}.v")
     if waves not in (None, "fst", "vcd"):
         raise LockstepError(f"wave format {waves!r} is unknown; expected fst or vcd")
-    folder = _build_folder(build_root, tests, simulator, parameters, waves)
+    folder = _build_folder(build_root, tests, simulator, parameters, waves, checks)
     folder.mkdir(parents=True, exist_ok=True)
     log = None if live else folder / "sim.log"
     results = folder / "results.xml"
@@ -160,7 +167,7 @@ def simulate(
         print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
     with _masked_environment():
         built = folder / "built.sha256"
-        wanted = _fingerprint(sources, simulator, [top, parameters, waves, *tools.build_args, *build_args])
+        wanted = _fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
         if not built.is_file() or built.read_text() != wanted:
             built.unlink(missing_ok=True)
             _guarded(
@@ -170,7 +177,7 @@ def simulate(
                     sources=sources,
                     hdl_toplevel=top,
                     parameters=dict(parameters),
-                    defines={"SIM_CHECKS": 1},
+                    defines={"SIM_CHECKS": 1} if checks else {},
                     build_args=[*tools.build_args, *build_args],
                     build_dir=folder,
                     timescale=TIMESCALE,
@@ -178,6 +185,7 @@ def simulate(
                     always=True,
                     log_file=folder / "build.log",
                 ),
+                BuildError,
             )
             built.write_text(wanted)
         started = time.perf_counter()
@@ -297,12 +305,14 @@ def _fingerprint(sources: Sequence[Path], simulator: str, arguments: Sequence[ob
     return digest.hexdigest()
 
 
-def _guarded(log: Path | None, what: str, action: Callable[[], object]) -> None:
-    """Run `action`; cocotb's exits and errors become SimulationError(`what`, with the end of `log`)."""
+def _guarded(
+    log: Path | None, what: str, action: Callable[[], object], kind: type[SimulationError] = SimulationError
+) -> None:
+    """Run `action`; cocotb's exits and errors become a `kind` that says `what`, with the end of `log`."""
     try:
         action()
     except (SystemExit, RuntimeError, ValueError) as error:
-        raise SimulationError(f"{what} ({error}); see {log or 'the output above'}{_tail(log)}") from error
+        raise kind(f"{what} ({error}); see {log or 'the output above'}{_tail(log)}") from error
 
 
 def _tail(log: Path | None, lines: int = 25) -> str:
@@ -325,10 +335,11 @@ def _describe(parameters: Mapping[str, int]) -> str:
 
 
 def _build_folder(
-    root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None
+    root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None, checks: bool
 ) -> Path:
     root = Path(root or os.environ.get("LOCKSTEP_BUILD") or ROOT / "build" / "tb").resolve()
-    leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + ([waves] if waves else [])) or "default"
+    extra = [*([waves] if waves else []), *([] if checks else ["unchecked"])]
+    leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + extra) or "default"
     return root / tests.rpartition(".")[2] / simulator / leaf
 
 

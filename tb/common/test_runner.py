@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import LockstepError
-from tb.common.runner import ROOT, SimulationError, check_results, simulate
+from tb.common.runner import ROOT, BuildError, SimulationError, check_results, simulate
 
 CASE = '<testcase name="test_a" classname="x" time="1">{}</testcase>'
 WHOLE = "<testsuites><testsuite>{}</testsuite></testsuites>"
@@ -59,7 +59,7 @@ def test_a_missing_test_module_is_an_error() -> None:
 
 def test_a_block_that_does_not_compile_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sfp.v").write_text((ROOT / "rtl" / "sfp.v").read_text().replace("endmodule", ""))
-    with pytest.raises(SimulationError, match="sfp does not build"):
+    with pytest.raises(BuildError, match="sfp does not build"):
         simulate("sfp", "tb.sfp.sfp_tests", {"Cols": 2, "PsumWidth": 8}, rtl=tmp_path, build_root=tmp_path / "build")
 
 
@@ -91,3 +91,12 @@ def test_waves_are_written_in_the_format_asked_for(tmp_path: Path, waves: str, m
     head = outcome.waves.read_bytes()[:64]
     assert (b"$date" in head) == (waves == "vcd")
     assert outcome.tests == 3
+
+
+def test_the_checks_of_the_rtl_can_be_left_out(tmp_path: Path) -> None:
+    """The same broken rule is fatal with SIM_CHECKS and goes unnoticed without; both builds are kept."""
+    parameters, only = {"Cols": 2, "PsumWidth": 8}, ["sfp_first_missing"]
+    with pytest.raises(SimulationError, match="first is missing"):
+        simulate("sfp", "tb.sim_checks.sim_checks_tests", parameters, only=only, build_root=tmp_path)
+    simulate("sfp", "tb.sim_checks.sim_checks_tests", parameters, only=only, build_root=tmp_path, checks=False)
+    assert len(list(tmp_path.rglob("built.sha256"))) == 2
