@@ -77,6 +77,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
             wgt_lanes=int(args.wgt_lanes),
             simulator=args.sim,
             waves=waves,
+            build_root=_build_root(out),
             on_start=begin,
             on_tile=_print_tile,
         )
@@ -85,7 +86,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
         print(f"stopped: {result['stopped']}", file=sys.stderr)
     if not args.no_registers:
-        result["registers"] = _registers(replays[0], args.sim)
+        result["registers"] = _registers(replays[0], args.sim, _build_root(out))
         result["passed"] = result["passed"] and result["registers"]["passed"]
     result["vectors"], result["manifest"] = str(folder), str(manifest or folder / NAME)
     result["waves"] = str(dump) if dump is not None and dump.is_file() else None
@@ -116,7 +117,12 @@ def _propose(folder: Path, out: Path) -> int:
     raise LockstepError(f"{folder} holds no {NAME}; one is proposed in {path}; if it is right, run: {accept}")
 
 
-def _registers(replay: Replay, simulator: str | None) -> dict[str, Any]:
+def _build_root(out: Path) -> Path:
+    """Builds of their own: the tests may run at the same time."""
+    return Path(os.environ.get("LOCKSTEP_BUILD") or out / "build")
+
+
+def _registers(replay: Replay, simulator: str, build_root: Path) -> dict[str, Any]:
     """Rung 1 of the ladder on the set's array, 8x8 at most: every PE register at every edge equals the cycle model."""
     parameters = replay.parameters
     rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
@@ -138,6 +144,7 @@ def _registers(replay: Replay, simulator: str | None) -> dict[str, Any]:
             *("mac_array", "tb.mac_array.mac_array_tests", chosen),
             simulator=simulator,
             only=[REGISTER_TEST],
+            build_root=build_root,
             announce=False,
         )
         result["seconds"] = round(outcome.seconds, 2)
@@ -149,7 +156,7 @@ def _registers(replay: Replay, simulator: str | None) -> dict[str, Any]:
 
 
 def _print_tile(tile: Mapping[str, Any]) -> None:
-    psums = f"{tile['checked']} psums " + (f"{tile['wrong']} WRONG" if tile["wrong"] else "ok")
+    psums = f"{tile['checked']} psums" + (f", {tile['wrong']} WRONG" if tile["wrong"] else " ok")
     psums = (
         psums
         if tile["judged"]

@@ -30,6 +30,7 @@ def run_replay(
     simulator: str | None = None,
     waves: str | None = None,
     seed: int | None = None,
+    checks: bool = True,
     rtl: Path | None = None,
     build_root: Path | None = None,
     on_start: Callable[[Replay], object] = lambda replay: None,
@@ -45,7 +46,7 @@ def run_replay(
         Folder for the job, the report and the dump ``core.fst`` or ``core.vcd``.
     wgt_lanes : int
         Columns of weights entering in a cycle.
-    simulator, waves, seed, rtl, build_root
+    simulator, waves, seed, checks, rtl, build_root
         As for `tb.common.runner.simulate`.
     on_start, on_tile : functions
         Called with the replay before the simulation begins, and with every finished tile while it runs:
@@ -87,6 +88,7 @@ def run_replay(
                 # One write a bus and cycle, all on the falling edge: nothing races, the simulator's own writes do.
                 environment={"LOCKSTEP_REPLAY": str(out / "job.json"), "COCOTB_TRUST_INERTIAL_WRITES": "1"},
                 dump=dump,
+                checks=checks,
                 rtl=rtl,
                 build_root=build_root,
                 announce=False,
@@ -152,7 +154,7 @@ def _breakdown(measured: Mapping[str, int | None]) -> dict[str, int] | None:
     return {
         "load": load,
         "pixels": psums,
-        "wave": fill,
+        "fill_and_drain": fill,
         "bubbles": span - psums,
         "accumulation": cycles - load - stream,
     }
