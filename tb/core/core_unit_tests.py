@@ -76,9 +76,7 @@ class Bench:
             for cycle, line in results:
                 if cycle < limit:
                     board.expect(cycle, line)
-        writes = {
-            program.issue[index] - 1: index for index in range(len(program.issue))
-        }  # the latest cycle that is early enough
+        writes = self.write_cycles(program)
         for cycle in range(limit):
             now, following = (instructions[n] if n < len(instructions) else Instruction() for n in (cycle, cycle + 1))
             self.drive_instruction(now, following)
@@ -88,6 +86,14 @@ class Bench:
             self.psums.check(cycle, self.line(self.dut.psum_valid_o, self.dut.psum_o))
             self.outputs.check(cycle, self.line(self.dut.out_valid_o, self.dut.out_o))
             await next_cycle(self.dut)
+
+    def write_cycles(self, program: Program) -> dict[int, int]:
+        """When which activation line is written: half of them in the last cycle that will do, half some time before."""
+        writes: dict[int, int] = {}
+        for index, issue in enumerate(program.issue):
+            free = [cycle for cycle in range(issue) if cycle not in writes]  # issue - 1 always is
+            writes[free[-1] if self.rng.random() < 0.5 else int(self.rng.choice(free))] = index
+        return writes
 
     def line(self, valid: Any, data: Any) -> list[int] | None:
         """What an output port shows."""
@@ -123,11 +129,13 @@ class Bench:
         self.dut.inst_i.value = word
 
     def drive_activation(self, program: Program, index: int | None) -> None:
-        """Write the line of pixel `index`, one cycle before it is read."""
+        """Write the line of pixel `index`; without one, noise that would spoil lines that wait to be read."""
         dut = self.dut
+        address = int(self.rng.choice(program.addresses)) if index is None else program.addresses[index]
+        noise = self.rng.integers(0, SHAPE.act_max, size=SHAPE.rows, endpoint=True).tolist()
         dut.act_we_i.value = int(index is not None)
-        dut.act_waddr_i.value = 0 if index is None else program.addresses[index]
-        dut.act_wdata_i.value = 0 if index is None else pack(program.lines[program.addresses[index]], SHAPE.act_width)
+        dut.act_waddr_i.value = address
+        dut.act_wdata_i.value = pack(noise if index is None else program.lines[address], SHAPE.act_width)
 
     def drive_weights(self, traffic: Traffic, n: int) -> None:
         """The flit of traffic cycle `n`: lane after lane, each with all rows."""

@@ -14,9 +14,15 @@ SETS = [
     (16, 8, 2, 4, 20, 2, 70, 40),
     (5, 3, 8, 8, 32, 2, 128, 11),
     (1, 1, 4, 4, 20, 1, 128, 4),
+    (2, 5, 3, 4, 20, 2, 66, 200),  # the last of three column groups holds one column; more psum than activation lines
 ]
+RANGE = (2, 3, 3, 4, 10, 2, 16, 4)  # a psum that five pixels can fill
 
 
 @pytest.mark.parametrize("values", SETS, ids=str)
 def test_core_unit(values: tuple[int, ...]) -> None:
     simulate("core", "tb.core.core_unit_tests", dict(zip(NAMES, values, strict=True)))
+
+
+def test_core_range() -> None:
+    simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, RANGE, strict=True)))
