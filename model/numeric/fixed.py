@@ -2,7 +2,8 @@
 
     y = clamp((p * M[c] + B[c]) >> S, low, high)                                   (1)
 
-Rounding is half up and already inside B (B carries + 2**(S-1)), so the shift is a plain arithmetic one and hardware needs no rounder.
+Rounding is half up and already inside B (B carries + 2**(S-1)), so the shift is a plain arithmetic one and hardware
+needs no rounder.
 """
 
 from __future__ import annotations
@@ -17,10 +18,21 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 def round_shift(value: Any, shift: int) -> Any:
     """``floor(value / 2**shift + 1/2)``: divide by a power of two, halves up (towards +infinity).
 
+    The half is added after the shift, as the last bit shifted out, so no value of any integer type can overflow.
+
     Parameters
     ----------
     value : int or integer array
     shift : int, 0 or more
+
+    Returns
+    -------
+    int or integer array of `value`'s type
+
+    Raises
+    ------
+    ValueError
+        When `shift` is negative.
 
     Examples
     --------
@@ -29,7 +41,7 @@ def round_shift(value: Any, shift: int) -> Any:
     """
     if shift < 0:
         raise ValueError(f"shift {shift} is negative; expected 0 or more")
-    return (value + (1 << shift >> 1)) >> shift
+    return value if shift == 0 else (value >> shift) + ((value >> (shift - 1)) & 1)
 
 
 def saturate(value: Any, low: int, high: int) -> Any:
@@ -54,7 +66,12 @@ def requantize(psum: Ints, multiplier: Ints, bias: Ints, shift: int, low: int, h
         When p*M + B could leave int64: decided from the extremes, before anything is computed.
     """
     if psum.size:
-        reach = int(np.abs(psum).max()) * int(np.abs(multiplier).max(initial=0)) + int(np.abs(bias).max(initial=0))
+        reach = _magnitude(psum) * _magnitude(multiplier) + _magnitude(bias)
         if reach >= 1 << 63:
             raise OverflowError(f"requantization may reach {reach}, which 64 bits do not hold")
     return np.asarray(saturate((psum * multiplier + bias) >> shift, low, high), dtype=np.int64)
+
+
+def _magnitude(values: Ints) -> int:
+    """Largest absolute value, as a Python integer: np.abs of the least int64 is negative."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))

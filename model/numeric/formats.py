@@ -60,11 +60,20 @@ class IntFormat:
         return self.max - self.min + 1
 
     def check(self, codes: np.ndarray[Any, Any], what: str) -> None:
-        """Raise LockstepError naming the first of `codes` outside [min, max]; `what` says whose codes they are."""
+        """Raise LockstepError naming the first of `codes` outside [min, max]; `what` says whose codes they are.
+
+        Parameters
+        ----------
+        codes : integer array of any shape
+        what : str
+            Put before the index: ``what[2, 0] is 9, outside -7..7 (4 bits)``.
+        """
         bad = np.argwhere((codes < self.min) | (codes > self.max))
         if len(bad):
             where = tuple(int(i) for i in bad[0])
-            raise LockstepError(f"{what}{list(where)} is {int(codes[where])}, outside {self.min}..{self.max} ({self.bits} bits)")
+            raise LockstepError(
+                f"{what}{list(where)} is {int(codes[where])}, outside {self.min}..{self.max} ({self.bits} bits)"
+            )
 
     def encode(self, codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Bit patterns of `codes` (any integer array in range) as uint32, two's complement cut to `bits`."""
@@ -72,20 +81,27 @@ class IntFormat:
         return (codes.astype(np.int64) & ((1 << self.bits) - 1)).astype(np.uint32)
 
     def decode(self, patterns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Codes (int64) of the bit `patterns` (unsigned, below 2**bits): the inverse of `encode`.
+        """Codes (int64) of the bit `patterns` (any integer array): the inverse of `encode`.
 
-        A pattern outside a symmetric format's range decodes to its two's-complement value and is then refused.
+        Raises
+        ------
+        LockstepError
+            For a pattern that is negative or wider than `bits`, or that is no code of the format (the most negative one
+            of a symmetric format).
         """
+        IntFormat(self.bits).check(patterns, "pattern ")
         values = patterns.astype(np.int64)
         if self.signed:
             values = np.where(values >= 1 << (self.bits - 1), values - (1 << self.bits), values)
-        self.check(values, "pattern ")
+        self.check(values, "code ")
         return values
 
 
 def signed_bits_for(low: int, high: int) -> int:
     """Smallest two's-complement width that holds every integer of [low, high].
 
+    Examples
+    --------
     >>> signed_bits_for(-8, 7), signed_bits_for(0, 8), signed_bits_for(0, 0)
     (4, 5, 1)
     """
