@@ -6,7 +6,8 @@ from __future__ import annotations
 class LockstepError(Exception):
     """Bad input, told in one line: what is wrong, where, and what would be right.
 
-    Entry points catch it, print ``error: <message>`` and exit with status 2; everything else is a defect and keeps its traceback.
+    Entry points catch it, print ``error: <message>`` and exit with status 2; everything else is a defect and keeps its
+    traceback.
     """
 
     def __init__(self, message: str) -> None:

@@ -1,11 +1,13 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and folders that one process at a time writes to."""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +21,8 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
     ----------
     path : Path
         Target; its folder is created when missing.
-    content : bytes, str (written as UTF-8) or a function that writes to the open binary file it is given.
+    content : bytes, str or function
+        Text is written as UTF-8; a function writes to the open binary file that it is given.
 
     Raises
     ------
@@ -31,7 +34,9 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise LockstepError(f"cannot write {path}: {error.strerror}; name a folder that can be written") from error
+        raise LockstepError(
+            f"cannot write {path}: {error.strerror or error}; name a folder that can be written"
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             if callable(content):
@@ -47,8 +52,51 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise LockstepError(f"cannot write {path}: {error.strerror}; free some space or name another folder") from error
+            raise LockstepError(
+                f"cannot write {path}: {error.strerror or error}; free some space or name another folder"
+            ) from error
         raise
+
+
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` while the body runs; the system lets go of it however the process ends.
+
+    Parameters
+    ----------
+    path : Path
+        Created, with its folder, when missing; it stays, empty.
+    what : str
+        Told to whoever comes second: ``<what> is at work already``.
+
+    Raises
+    ------
+    LockstepError
+        When another process holds it, or the file cannot be made.
+    """
+    import fcntl  # not on every system that can read our files
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise LockstepError(
+            f"cannot write {path}: {error.strerror or error}; name a folder that can be written"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockstepError(f"{what} is at work already ({path} is held); wait for it or end it") from error
+        except OSError:
+            pass  # a file system without locks: go on as if alone
+        yield
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what `write_atomic` calls for `path` left behind when they were killed; none may be under way."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -70,7 +118,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise LockstepError(f"cannot read {path}: {error.strerror}") from error
+        raise LockstepError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise LockstepError(f"{path} is not UTF-8 text (byte {error.start}); expected JSON") from error
     except json.JSONDecodeError as error:
