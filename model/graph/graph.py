@@ -1,6 +1,7 @@
 """The integer graph as frozen dataclasses, checked when built.
 
-A graph is a chain of layers. Each layer is a convolution over codes, a requantization per output channel and, where asked, max pooling:
+A graph is a chain of layers. Each layer is a convolution over codes, a requantization per output channel and, where
+asked, max pooling:
 
     p[o, y, x] = sum_{i, ky, kx} w[o, i, ky, kx] * a[i, y*sy + ky - py, x*sx + kx - px]      (zero outside the map)
     c[o, y, x] = clamp((p * M[o] + B[o]) >> S, 0, a_max)       or, for logits, the same without a clamp
@@ -12,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from model.errors import LockstepError
 from model.numeric.formats import IntFormat, signed_bits_for
 
 Array = np.ndarray[Any, Any]
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # of a graph or a layer: both become folders
 MAX_SHIFT = 40
 WIDE_BITS = 32  # logits are this wide: requantized, not clamped
 
@@ -68,10 +72,11 @@ class Layer:
 
     def __post_init__(self) -> None:
         where = f"layer {self.name}"
-        if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
-            raise LockstepError(f"layer name {self.name!r} is not usable as a folder; expected letters, digits, '.', '_' and '-'")
+        _check_name("layer", self.name)
         if self.weight.ndim != 4 or 0 in self.weight.shape or self.weight.dtype != np.int8:
-            raise LockstepError(f"{where}: weight is {self.weight.dtype}{self.weight.shape}; expected int8 (out, in, ky, kx)")
+            raise LockstepError(
+                f"{where}: weight is {self.weight.dtype}{self.weight.shape}; expected int8 (out, in, ky, kx)"
+            )
         if not self.wgt.signed or self.wgt.bits > 8 or self.act.signed or self.act.bits > 8:
             raise LockstepError(f"{where}: weights must be signed, activations unsigned, both of at most 8 bits")
         if self.out is not None and (self.out.signed or self.out.bits > 8):
@@ -79,17 +84,25 @@ class Layer:
         self.wgt.check(self.weight, f"{where} weight")
         for what, array in (("multiplier", self.multiplier), ("bias", self.bias)):
             if array.shape != (self.out_channels,) or array.dtype != np.int64:
-                raise LockstepError(f"{where}: {what} is {array.dtype}{array.shape}; expected int64 ({self.out_channels},)")
+                raise LockstepError(
+                    f"{where}: {what} is {array.dtype}{array.shape}; expected int64 ({self.out_channels},)"
+                )
         if not 0 <= self.shift <= MAX_SHIFT:
             raise LockstepError(f"{where}: shift {self.shift} is outside 0..{MAX_SHIFT}")
         if min(self.stride) < 1 or min(self.padding) < 0 or self.pool < 1:
-            raise LockstepError(f"{where}: stride {self.stride}, padding {self.padding}, pool {self.pool} are impossible")
+            raise LockstepError(
+                f"{where}: stride {self.stride}, padding {self.padding}, pool {self.pool} are impossible"
+            )
         if self.padding[0] >= self.kernel[0] or self.padding[1] >= self.kernel[1]:
-            raise LockstepError(f"{where}: padding {self.padding} is not smaller than the kernel {self.kernel}: an output of zeros only")
+            raise LockstepError(
+                f"{where}: padding {self.padding} is not smaller than the kernel {self.kernel}: an output of zeros only"
+            )
         low, high = self.psum_range
         reach = [int(v) * int(m) + int(b) for v in (low, high) for m, b in zip(self.multiplier, self.bias, strict=True)]
         if signed_bits_for(min(reach), max(reach)) > 63:
-            raise LockstepError(f"{where}: p*M + B may need {signed_bits_for(min(reach), max(reach))} bits; expected at most 63")
+            raise LockstepError(
+                f"{where}: p*M + B may need {signed_bits_for(min(reach), max(reach))} bits; expected at most 63"
+            )
         if self.out is None and signed_bits_for(min(reach) >> self.shift, max(reach) >> self.shift) > WIDE_BITS:
             raise LockstepError(f"{where}: its logits do not fit {WIDE_BITS} bits; raise the shift {self.shift}")
         for array in (self.weight, self.multiplier, self.bias):
@@ -110,11 +123,12 @@ class Layer:
         """Kernel size (y, x)."""
         return int(self.weight.shape[2]), int(self.weight.shape[3])
 
-    @property
+    @cached_property
     def psum_range(self) -> tuple[int, int]:
         """Least and greatest value that any psum, whole or partial, can take, over all channels and all inputs.
 
-        A partial sum of one channel lies between (sum of its negative weights) * a_max and (sum of its positive ones) * a_max.
+        A partial sum of one channel lies between (sum of its negative weights) * a_max and (sum of its positive ones)
+        * a_max.
         """
         flat = self.weight.reshape(self.out_channels, -1).astype(np.int64)
         low = np.minimum(flat, 0).sum(axis=1).min() * self.act.max
@@ -132,11 +146,15 @@ class Layer:
         (ky, kx), (sy, sx), (py, px) = self.kernel, self.stride, self.padding
         out = (height + 2 * py - ky) // sy + 1, (width + 2 * px - kx) // sx + 1
         if height + 2 * py < ky or width + 2 * px < kx:
-            raise LockstepError(f"layer {self.name}: a {ky}x{kx} kernel does not fit a padded {height + 2 * py}x{width + 2 * px} map")
+            raise LockstepError(
+                f"layer {self.name}: a {ky}x{kx} kernel does not fit a padded {height + 2 * py}x{width + 2 * px} map"
+            )
         if not pooled or self.pool == 1:
             return out
         if out[0] < self.pool or out[1] < self.pool:
-            raise LockstepError(f"layer {self.name}: {self.pool}x{self.pool} pooling does not fit a {out[0]}x{out[1]} map")
+            raise LockstepError(
+                f"layer {self.name}: {self.pool}x{self.pool} pooling does not fit a {out[0]}x{out[1]} map"
+            )
         return out[0] // self.pool, out[1] // self.pool
 
     def describe(self) -> dict[str, Any]:
@@ -158,6 +176,13 @@ def _format_json(fmt: IntFormat) -> dict[str, Any]:
     return {"bits": fmt.bits, "signed": fmt.signed, "symmetric": fmt.symmetric}
 
 
+def _check_name(what: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise LockstepError(
+            f"{what} name {name!r} is not usable as a folder; expected letters, digits, '_', then also '.' and '-'"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class IntegerGraph:
     """A trained network in integers.
@@ -173,6 +198,11 @@ class IntegerGraph:
         Class names, in logit order.
     meta : mapping of JSON values
         How it came about (recipe, seed, accuracy); not part of the hash.
+
+    Raises
+    ------
+    LockstepError
+        When layers do not fit each other, or names are impossible.
     """
 
     name: str
@@ -182,6 +212,7 @@ class IntegerGraph:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_name("graph", self.name)
         if not self.layers:
             raise LockstepError(f"graph {self.name} has no layers")
         if len({layer.name for layer in self.layers}) != len(self.layers):
@@ -212,7 +243,9 @@ class IntegerGraph:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise LockstepError(f"no layer {name!r} in {self.name}; expected one of {', '.join(x.name for x in self.layers)}")
+        raise LockstepError(
+            f"no layer {name!r} in {self.name}; expected one of {', '.join(x.name for x in self.layers)}"
+        )
 
     def describe(self) -> dict[str, Any]:
         """All but the arrays and `meta`, as JSON values: what the hash covers beside the arrays."""

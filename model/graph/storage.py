@@ -1,7 +1,8 @@
 """Integer graphs on disk: one zip file of a JSON description and packed codes, nothing that could run code when read.
 
     graph.json            the description (IntegerGraph.describe), `meta`, `format`, `version`, `sha256`
-    <i>.weight            layer i's weight codes, two's complement, `bits` each, MSB first, no gaps, in (out, in, ky, kx) order, last byte zero-filled
+    <i>.weight            layer i's weight codes in (out, in, ky, kx) order: two's complement, `bits` each, MSB first,
+                          no gaps, last byte filled up with zeros
     <i>.multiplier/.bias  int64, little endian
 
 The same graph gives the same bytes (no compression, fixed time stamps), so a file can be compared and committed.
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +27,64 @@ from model.numeric.formats import IntFormat
 
 FORMAT, VERSION = "lockstep-graph", 1
 SUFFIX = ".graph.zip"
-MAX_BYTES = 1 << 30  # of one member, so that a forged header cannot ask for all memory
+MAX_BYTES = 1 << 28  # of one member, so that a forged header cannot ask for all memory
 ZOO = Path(__file__).resolve().parent.parent / "zoo"
+# What a damaged or forged file makes zipfile, json and the code below raise; a RuntimeError is an encrypted member.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    EOFError,
+)
 
 Array = np.ndarray[Any, Any]
 
 
 def pack_codes(codes: Array, fmt: IntFormat) -> bytes:
-    """Codes (any shape) as a bit string, `fmt.bits` each, MSB first."""
-    patterns = fmt.encode(codes).reshape(-1, 1).astype(np.uint32)
-    bits = (patterns >> np.arange(fmt.bits - 1, -1, -1, dtype=np.uint32)) & 1
-    return np.packbits(bits.astype(np.uint8)).tobytes()
+    """Codes as a bit string.
+
+    Parameters
+    ----------
+    codes : integer array of any shape, in the range of `fmt`
+    fmt : IntFormat of at most 8 bits
+
+    Returns
+    -------
+    bytes
+        `fmt.bits` bits a code, MSB first, no gaps, the last byte filled up with zeros.
+
+    Examples
+    --------
+    >>> pack_codes(np.array([-1, 2, 7]), IntFormat(4, signed=True)).hex()
+    'f270'
+    """
+    patterns = fmt.encode(codes).astype(np.uint8).reshape(-1, 1)
+    return np.packbits(np.unpackbits(patterns, axis=1)[:, 8 - fmt.bits :]).tobytes()
 
 
 def unpack_codes(data: bytes, count: int, fmt: IntFormat) -> Array:
-    """The inverse of `pack_codes`: `count` codes as int64."""
-    bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=count * fmt.bits).reshape(count, fmt.bits)
-    patterns = bits.astype(np.uint32) @ (1 << np.arange(fmt.bits - 1, -1, -1, dtype=np.uint32))
+    """The inverse of `pack_codes`: the first `count` codes in `data`, int64 (count,)."""
+    bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=count * fmt.bits)
+    patterns: Array = np.zeros(count, np.uint8)
+    for column in bits.reshape(count, fmt.bits).T:  # (code, bit), MSB first
+        patterns = (patterns << 1) | column
     return fmt.decode(patterns)
 
 
 def save(graph: IntegerGraph, path: Path) -> None:
-    """Write `graph` to `path`, atomically."""
+    """Write `graph` to `path`, atomically.
+
+    Raises
+    ------
+    LockstepError
+        When the file cannot be written.
+    """
     members: dict[str, bytes] = {}
     head = graph.describe() | {"format": FORMAT, "version": VERSION, "sha256": graph.sha256, "meta": dict(graph.meta)}
     members["graph.json"] = (json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
@@ -74,55 +113,80 @@ def load(path: Path) -> IntegerGraph:
     except LockstepError as error:
         raise LockstepError(f"{path}: {error}") from error
     except OSError as error:
-        raise LockstepError(f"cannot read {path}: {error.strerror or error}; expected an integer graph (*{SUFFIX})") from error
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, OverflowError, NotImplementedError, RecursionError, EOFError) as error:
-        raise LockstepError(f"{path} is not a whole integer graph ({type(error).__name__}: {error}); make it again or restore it") from error
+        raise LockstepError(
+            f"cannot read {path}: {error.strerror or error}; expected an integer graph (*{SUFFIX})"
+        ) from error
+    except DAMAGE as error:
+        raise LockstepError(
+            f"{path} is not a whole integer graph ({type(error).__name__}: {error}); make it again or restore it"
+        ) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > MAX_BYTES or (size is not None and info.file_size != size):
+        expected = f"at most {MAX_BYTES}" if size is None else str(size)
+        raise LockstepError(f"member {name} has {info.file_size} bytes; expected {expected}")
+    return archive.read(info)
+
+
+def _format(value: dict[str, Any]) -> IntFormat:
+    return IntFormat(bits=value["bits"], signed=value["signed"], symmetric=value["symmetric"])
 
 
 def _read(archive: zipfile.ZipFile) -> IntegerGraph:
-    def member(name: str, size: int | None = None) -> bytes:
-        info = archive.getinfo(name)
-        if info.file_size > MAX_BYTES or (size is not None and info.file_size != size):
-            raise LockstepError(f"member {name} has {info.file_size} bytes; expected {size if size is not None else f'at most {MAX_BYTES}'}")
-        return archive.read(info)
-
-    def fmt(value: dict[str, Any]) -> IntFormat:
-        return IntFormat(bits=value["bits"], signed=value["signed"], symmetric=value["symmetric"])
-
-    head = json.loads(member("graph.json"))
+    head = json.loads(_member(archive, "graph.json"))
     if head["format"] != FORMAT or head["version"] != VERSION:
         raise LockstepError(f"is {head['format']!r} version {head['version']!r}; expected {FORMAT!r} version {VERSION}")
-    layers = []
-    for index, item in enumerate(head["layers"]):
-        shape, wgt = tuple(int(n) for n in item["shape"]), fmt(item["wgt"])
-        if len(shape) != 4 or min(shape) < 1:
-            raise LockstepError(f"layer {index} has shape {shape}; expected four positive numbers")
-        count = shape[0] * shape[1] * shape[2] * shape[3]
-        weight = unpack_codes(member(f"{index}.weight", -(-count * wgt.bits // 8)), count, wgt).reshape(shape)  # (out, in, ky, kx)
-        layers.append(
-            Layer(
-                name=item["name"],
-                weight=weight.astype(np.int8),
-                wgt=wgt,
-                act=fmt(item["act"]),
-                multiplier=np.frombuffer(member(f"{index}.multiplier", 8 * shape[0]), "<i8").astype(np.int64),
-                bias=np.frombuffer(member(f"{index}.bias", 8 * shape[0]), "<i8").astype(np.int64),
-                shift=int(item["shift"]),
-                out=None if item["out"] is None else fmt(item["out"]),
-                stride=(int(item["stride"][0]), int(item["stride"][1])),
-                padding=(int(item["padding"][0]), int(item["padding"][1])),
-                pool=int(item["pool"]),
-            )
-        )
+    layers = tuple(_read_layer(archive, index, item) for index, item in enumerate(head["layers"]))
     channels, height, width = (int(n) for n in head["input_shape"])
-    graph = IntegerGraph(str(head["name"]), (channels, height, width), tuple(layers), tuple(str(c) for c in head["classes"]), dict(head["meta"]))
+    graph = IntegerGraph(
+        str(head["name"]),
+        (channels, height, width),
+        layers,
+        tuple(str(c) for c in head["classes"]),
+        dict(head["meta"]),
+    )
     if graph.sha256 != head["sha256"]:
-        raise LockstepError(f"its content hashes to {graph.sha256[:12]}..., not to the {str(head['sha256'])[:12]}... it states: the file was altered")
+        raise LockstepError(
+            f"its content hashes to {graph.sha256[:12]}..., not to the {str(head['sha256'])[:12]}... that it states; "
+            "the file was altered: make it again or restore it"
+        )
     return graph
 
 
+def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> Layer:
+    shape, wgt = tuple(int(n) for n in item["shape"]), _format(item["wgt"])
+    if len(shape) != 4 or min(shape) < 1:
+        raise LockstepError(f"layer {index} has shape {shape}; expected four positive numbers")
+    if wgt.bits > 8:
+        raise LockstepError(f"layer {index} has weights of {wgt.bits} bits; expected at most 8")
+    count = shape[0] * shape[1] * shape[2] * shape[3]
+    codes = unpack_codes(_member(archive, f"{index}.weight", -(-count * wgt.bits // 8)), count, wgt)
+    return Layer(
+        name=str(item["name"]),
+        weight=codes.astype(np.int8).reshape(shape),  # (out, in, ky, kx)
+        wgt=wgt,
+        act=_format(item["act"]),
+        multiplier=np.frombuffer(_member(archive, f"{index}.multiplier", 8 * shape[0]), "<i8").astype(np.int64),
+        bias=np.frombuffer(_member(archive, f"{index}.bias", 8 * shape[0]), "<i8").astype(np.int64),
+        shift=int(item["shift"]),
+        out=None if item["out"] is None else _format(item["out"]),
+        stride=(int(item["stride"][0]), int(item["stride"][1])),
+        padding=(int(item["padding"][0]), int(item["padding"][1])),
+        pool=int(item["pool"]),
+    )
+
+
 def find(net: str, build: Path = Path("build/train")) -> Path:
-    """Where the graph of `net` is: a path to a graph file, else the network trained here, else the one shipped in the zoo.
+    """Where the graph of `net` is: a path to a graph file, else the network trained here, else the one shipped.
+
+    Parameters
+    ----------
+    net : str
+        A network's name, or a path (it ends in ``.graph.zip`` or has a ``/`` in it), which is returned as it is.
+    build : Path
+        Folder of the networks trained here.
 
     Raises
     ------
@@ -134,5 +198,8 @@ def find(net: str, build: Path = Path("build/train")) -> Path:
     for path in (build / net / f"{net}{SUFFIX}", ZOO / f"{net}{SUFFIX}"):
         if path.exists():
             return path
-    shipped = ", ".join(sorted(p.name.removesuffix(SUFFIX) for p in ZOO.glob(f"*{SUFFIX}")))
-    raise LockstepError(f"no integer graph for network {net!r}; expected one of {shipped}, a path to a *{SUFFIX}, or train it with `make train NET={net}`")
+    shipped = "".join(f"{path.name.removesuffix(SUFFIX)}, " for path in sorted(ZOO.glob(f"*{SUFFIX}")))
+    raise LockstepError(
+        f"no integer graph for network {net!r}; expected one of {shipped}a path to a *{SUFFIX}, "
+        f"or one trained before with `make train NET={net}`"
+    )
