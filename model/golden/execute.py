@@ -1,7 +1,8 @@
 """The integer graph, executed exactly: every layer's codes and the logits.
 
-`conv_naive` is the definition; `conv` is the fast path, tested equal to it. A sum of integers whose magnitude stays below 2**24 (2**53) is
-exact in float32 (float64), so BLAS does the work wherever the bound allows, and the bound is asserted from the weights themselves.
+`conv_naive` is the definition; `conv` is the fast path, tested equal to it. A sum of integers whose magnitude stays
+below 2**24 (2**53) is exact in float32 (float64), so BLAS does the work wherever the bound allows, and the bound is
+derived from the weights themselves and checked, as are the codes that it rests on.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ def conv_naive(codes: Array, layer: Layer) -> Array:
     padded = pad_map(codes.astype(np.int64), layer.padding)
     height, width = layer.map_after(codes.shape[1], codes.shape[2], pooled=False)
     psum = np.zeros((layer.out_channels, height, width), np.int64)
+    (sy, sx), (kernel_y, kernel_x) = layer.stride, layer.kernel
     for o in range(layer.out_channels):
         for y in range(height):
             for x in range(width):
-                for ky in range(layer.kernel[0]):
-                    for kx in range(layer.kernel[1]):
+                for ky in range(kernel_y):
+                    for kx in range(kernel_x):
                         for i in range(layer.in_channels):
-                            psum[o, y, x] += int(layer.weight[o, i, ky, kx]) * int(padded[i, y * layer.stride[0] + ky, x * layer.stride[1] + kx])
+                            code = int(padded[i, y * sy + ky, x * sx + kx])
+                            psum[o, y, x] += int(layer.weight[o, i, ky, kx]) * code
     return psum
 
 
@@ -54,8 +57,9 @@ def conv(codes: Array, layer: Layer) -> Array:
     Raises
     ------
     LockstepError
-        When the layer's bound leaves float64's exact range.
+        When a code is not one of the layer's, or its bound leaves float64's exact range.
     """
+    layer.act.check(codes, f"layer {layer.name} input ")
     low, high = layer.psum_range
     bound = max(-low, high)
     if bound >= FLOAT64_EXACT:
@@ -64,13 +68,14 @@ def conv(codes: Array, layer: Layer) -> Array:
     (ky, kx), (sy, sx) = layer.kernel, layer.stride
     batch, channels, height, width = codes.shape
     rows, cols = layer.map_after(height, width, pooled=False)
-    padded = np.ascontiguousarray(pad_map(codes, layer.padding).transpose(0, 2, 3, 1), dtype=dtype)  # (batch, y, x, channel)
+    channels_last = pad_map(codes, layer.padding).transpose(0, 2, 3, 1)  # (batch, y, x, channel)
+    padded = np.ascontiguousarray(channels_last, dtype=dtype)
     patches = np.empty((batch, rows, cols, ky, kx, channels), dtype)
     for y in range(ky):
         for x in range(kx):
             patches[:, :, :, y, x] = padded[:, y : y + rows * sy : sy, x : x + cols * sx : sx][:, :rows, :cols]
     weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels).astype(dtype)  # (ky*kx*in, out)
-    psum = patches.reshape(batch * rows * cols, -1) @ weight
+    psum: Array = patches.reshape(batch * rows * cols, -1) @ weight  # (batch*y*x, out)
     return psum.reshape(batch, rows, cols, layer.out_channels).astype(np.int64)
 
 
@@ -84,14 +89,17 @@ def finish(psum: Array, layer: Layer) -> Array:
         batch, height, width, channels = codes.shape
         rows, cols, side = height // layer.pool, width // layer.pool, layer.pool
         windows = codes[:, : rows * side, : cols * side].reshape(batch, rows, side, cols, side, channels)
-        codes = windows.max(axis=(2, 4))
+        codes = windows.max(axis=(2, 4))  # (batch, y, x, channel)
     return np.ascontiguousarray(codes.transpose(0, 3, 1, 2))
 
 
 def check_pixels(graph: IntegerGraph, pixels: Array) -> None:
-    """Raise LockstepError unless `pixels` are codes of the graph's input: unsigned, (batch, channels, height, width), in range."""
+    """Raise LockstepError unless `pixels` fit the input: unsigned, (batch, channels, height, width), in range."""
     if pixels.ndim != 4 or tuple(pixels.shape[1:]) != graph.input_shape or pixels.dtype.kind != "u":
-        raise LockstepError(f"input is {pixels.dtype}{pixels.shape}; {graph.name} takes unsigned integers (batch, {', '.join(map(str, graph.input_shape))})")
+        shape = ", ".join(map(str, graph.input_shape))
+        raise LockstepError(
+            f"input is {pixels.dtype}{pixels.shape}; {graph.name} takes unsigned integers (batch, {shape})"
+        )
     graph.layers[0].act.check(pixels, "input pixel ")
 
 
