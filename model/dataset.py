@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,9 +20,12 @@ from model.errors import LockstepError
 from model.files import write_atomic
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, int, int]
 CIFAR_FOLDER = "cifar-10-batches-py"
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR_SHAPE = (3, 32, 32)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
+LAYOUTS = f"{CIFAR_FOLDER}, or a folder with train/<class>/* and test/<class>/*"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +43,17 @@ class Dataset:
         """Hash of all pixels and labels, so that a checkpoint knows the data it was trained on."""
         digest = hashlib.sha256(repr(self.classes).encode())
         for array in (self.train_pixels, self.train_labels, self.test_pixels, self.test_labels):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
-def load_folder(folder: Path, shape: tuple[int, int, int], cache: Path | None = None) -> Dataset:
-    """The set in `folder`: ``cifar-10-batches-py`` (or the folder above it), or an image folder ``train/<class>/*``, ``test/<class>/*``.
+def load_folder(folder: Path, shape: Shape, cache: Path | None = None) -> Dataset:
+    """The set in `folder`: ``cifar-10-batches-py`` (or the folder above it), or an image folder.
 
     Parameters
     ----------
+    folder : Path
+        An image folder holds ``train/<class>/*`` and ``test/<class>/*``; names that begin with a dot are passed over.
     shape : (channels, height, width)
         What the network takes; images of another size are refused, not resized.
     cache : Path, optional
@@ -57,88 +64,188 @@ def load_folder(folder: Path, shape: tuple[int, int, int], cache: Path | None = 
     LockstepError
         When the folder is missing, empty, half there or of another shape.
     """
-    folder = Path(folder)
+    batches = _cifar_folder(folder)
+    if batches is None:
+        return _load_images(folder, shape, cache)
+    _check_cifar_shape(folder, shape)
+    train = [_read_batch(batches / f"data_batch_{number}") for number in range(1, 6)]
+    pixels, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    return Dataset(pixels, labels, *_read_batch(batches / "test_batch"), CIFAR_CLASSES)
+
+
+def load_test_image(folder: Path, index: int, shape: Shape) -> Array:
+    """Test image `index` of the set in `folder`, uint8 (channels, height, width); reads nothing but what holds it.
+
+    In an image folder the test images count through the classes in the order of their names, then through the files
+    in the order of theirs: the order that `load_folder` has.
+
+    Raises
+    ------
+    LockstepError
+        As `load_folder`; or when there is no such index.
+    """
+    batches = _cifar_folder(folder)
+    if batches is None:
+        paths = [path for images in _image_files(folder, "test").values() for path in images]
+        _check_index(folder, index, len(paths))
+        return read_image(paths[index], shape)
+    _check_cifar_shape(folder, shape)
+    pixels, _ = _read_batch(batches / "test_batch")
+    _check_index(folder, index, len(pixels))
+    image: Array = pixels[index]
+    return image
+
+
+def _check_index(folder: Path, index: int, count: int) -> None:
+    if not 0 <= index < count:
+        raise LockstepError(f"IMAGE={index} is outside the {count} test images of {folder}; expected 0..{count - 1}")
+
+
+def _cifar_folder(folder: Path) -> Path | None:
+    """Where CIFAR's batches are in `folder`, or None when it is an image folder."""
     if not folder.is_dir():
-        raise LockstepError(f"DATA={folder} is not a folder; expected {CIFAR_FOLDER}, or a folder with train/<class>/* and test/<class>/*")
+        raise LockstepError(f"DATA={folder} is not a folder; expected {LAYOUTS}")
     for batches in (folder, folder / CIFAR_FOLDER):
         if (batches / "test_batch").exists() or (batches / "data_batch_1").exists():
-            dataset = _load_cifar(batches)
-            break
-    else:
-        if not (folder / "train").is_dir() and not (folder / "test").is_dir():
-            raise LockstepError(f"DATA={folder} holds neither {CIFAR_FOLDER} nor train/<class>/* and test/<class>/*")
-        dataset = _load_images(folder, shape, cache)
-    if dataset.train_pixels.shape[1:] != shape:
-        raise LockstepError(f"DATA={folder} holds images of shape {dataset.train_pixels.shape[1:]}; the network takes {shape}")
-    return dataset
+            return batches
+    if not (folder / "train").is_dir() and not (folder / "test").is_dir():
+        raise LockstepError(f"DATA={folder} holds none of what is expected: {LAYOUTS}")
+    return None
+
+
+def _check_cifar_shape(folder: Path, shape: Shape) -> None:
+    if shape != CIFAR_SHAPE:
+        raise LockstepError(f"DATA={folder} holds images of shape {CIFAR_SHAPE}; the network takes {shape}")
 
 
 class _ArraysOnly(pickle.Unpickler):
     """Reads the pickles of CIFAR-10's authors: containers and NumPy arrays, and nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module.split(".")[0], name) in {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy", "_reconstruct")}:
-            return {"ndarray": np.ndarray, "dtype": np.dtype, "_reconstruct": np.zeros(0).__reduce__()[0]}[name]
+        if module.split(".")[0] == "numpy" and name in ARRAY_PARTS:
+            return ARRAY_PARTS[name]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
-def _load_cifar(folder: Path) -> Dataset:
-    def batch(name: str) -> tuple[Array, Array]:
-        path = folder / name
-        try:
-            content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-            pixels = np.asarray(content[b"data"], dtype=np.uint8)
-            labels = np.asarray(content[b"labels"], dtype=np.int64)
-        except OSError as error:
-            raise LockstepError(f"cannot read {path}: {error.strerror}; expected the six batches of {CIFAR_FOLDER}") from error
-        except Exception as error:  # a damaged pickle raises almost anything
-            raise LockstepError(f"{path} is not a batch of {CIFAR_FOLDER} ({type(error).__name__}: {error}); download it again") from error
-        if pixels.shape != (10000, 3072) or labels.shape != (10000,) or labels.min() < 0 or labels.max() > 9:
-            raise LockstepError(f"{path} holds {pixels.shape} pixels and {labels.shape} labels; expected (10000, 3072) and (10000,) in 0..9")
-        return pixels.reshape(-1, 3, 32, 32), labels  # (n, channel, y, x)
-
-    train = [batch(f"data_batch_{i}") for i in range(1, 6)]
-    test = batch("test_batch")
-    return Dataset(np.concatenate([p for p, _ in train]), np.concatenate([x for _, x in train]), *test, CIFAR_CLASSES)
+def _dtype(code: bytes | str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
+    """np.dtype with the flags as Python 2's pickles have them, for which NumPy 2.4 would warn."""
+    return np.dtype(code.decode("ascii") if isinstance(code, bytes) else code, align=bool(align), copy=bool(copy))
 
 
-def _load_images(folder: Path, shape: tuple[int, int, int], cache: Path | None) -> Dataset:
-    files: dict[str, dict[str, list[Path]]] = {}
-    for split in ("train", "test"):
-        if not (folder / split).is_dir():
-            raise LockstepError(f"{folder} has no {split} folder; expected train/<class>/* and test/<class>/*")
-        names = sorted(p.name for p in (folder / split).iterdir() if p.is_dir())
-        files[split] = {name: sorted(p for p in (folder / split / name).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) for name in names}
-        empty = [name for name in names if not files[split][name]]
-        if not names or empty:
-            raise LockstepError(f"{folder / split / (empty[0] if empty else '')} holds no images ({', '.join(IMAGE_SUFFIXES)}); expected train/<class>/* and test/<class>/*")
+_reconstruct: Callable[..., Any] = np.zeros(0).__reduce__()[0]  # type: ignore[assignment]  # typed as str | tuple
+ARRAY_PARTS: dict[str, Any] = {"ndarray": np.ndarray, "dtype": _dtype, "_reconstruct": _reconstruct}
+
+
+def _read_batch(path: Path) -> tuple[Array, Array]:
+    """Pixels (10000, 3, 32, 32) and labels of one batch file."""
+    try:
+        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load()
+        pixels = np.asarray(content[b"data"], dtype=np.uint8)
+        labels = np.asarray(content[b"labels"], dtype=np.int64)
+    except OSError as error:
+        raise LockstepError(
+            f"cannot read {path}: {error.strerror}; expected the six batches of {CIFAR_FOLDER}"
+        ) from error
+    except Exception as error:  # a damaged pickle raises almost anything
+        raise LockstepError(
+            f"{path} is not a batch of {CIFAR_FOLDER} ({type(error).__name__}: {error}); download it again"
+        ) from error
+    if pixels.shape != (10000, 3072) or labels.shape != (10000,) or labels.min() < 0 or labels.max() > 9:
+        raise LockstepError(
+            f"{path} holds {pixels.shape} pixels and {labels.shape} labels; "
+            "expected (10000, 3072) and (10000,) in 0..9; download it again"
+        )
+    return pixels.reshape(-1, *CIFAR_SHAPE), labels  # (n, channel, y, x)
+
+
+def _image_files(folder: Path, split: str) -> dict[str, list[Path]]:
+    """Image files of one split by class, both in the order of their names."""
+    if not (folder / split).is_dir():
+        raise LockstepError(f"{folder} has no {split} folder; expected train/<class>/* and test/<class>/*")
+    try:
+        files = {
+            place.name: sorted(
+                path
+                for path in place.iterdir()
+                if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+            )
+            for place in sorted((folder / split).iterdir())
+            if place.is_dir() and not place.name.startswith(".")
+        }
+    except OSError as error:
+        raise LockstepError(f"cannot list {error.filename}: {error.strerror}; expected image files") from error
+    empty = [name for name in files if not files[name]]
+    if not files or empty:
+        where = folder / split / (empty[0] if empty else "")
+        raise LockstepError(
+            f"{where} holds no images ({', '.join(IMAGE_SUFFIXES)}); expected train/<class>/* and test/<class>/*"
+        )
+    return files
+
+
+def _load_images(folder: Path, shape: Shape, cache: Path | None) -> Dataset:
+    files = {split: _image_files(folder, split) for split in ("train", "test")}
     if files["train"].keys() != files["test"].keys():
         odd = sorted(files["train"].keys() ^ files["test"].keys())
-        raise LockstepError(f"{folder}: class {odd[0]!r} is in one of train and test only; expected the same classes in both")
+        raise LockstepError(
+            f"{folder}: class {odd[0]!r} is in one of train and test only; expected the same classes in both"
+        )
     classes = tuple(files["train"])
-    listing = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for split in files.values() for paths in split.values() for p in paths]
-    key = hashlib.sha256(repr((shape, listing)).encode()).hexdigest()[:24]
-    stored = cache / f"images-{key}.npz" if cache else None
-    if stored and stored.exists():
-        try:
-            with np.load(stored, allow_pickle=False) as arrays:
-                return Dataset(*(arrays[k] for k in ("train_pixels", "train_labels", "test_pixels", "test_labels")), classes)
-        except (OSError, ValueError, KeyError, EOFError):
-            stored.unlink()  # a damaged cache is only a cache
-    splits: list[Array] = []
-    for split in ("train", "test"):
-        paths = [(path, label) for label, name in enumerate(classes) for path in files[split][name]]
-        splits.append(np.stack([read_image(path, shape) for path, _ in paths]))
-        splits.append(np.array([label for _, label in paths], dtype=np.int64))
-    dataset = Dataset(*splits, classes)
-    if stored:
-        keys = ("train_pixels", "train_labels", "test_pixels", "test_labels")
-        write_atomic(stored, lambda file: np.savez(file, **dict(zip(keys, splits, strict=True))))  # type: ignore[arg-type]  # numpy's stub takes no open file by this name
-    return dataset
+    stored = None if cache is None else cache / f"images-{_listing_hash(folder, shape, files)}.npz"
+    if stored is not None and (dataset := _from_cache(stored, classes)) is not None:
+        return dataset
+    splits: dict[str, Array] = {}
+    for split, by_class in files.items():
+        paths = [(path, label) for label, images in enumerate(by_class.values()) for path in images]
+        splits[f"{split}_pixels"] = np.stack([read_image(path, shape) for path, _ in paths])
+        splits[f"{split}_labels"] = np.array([label for _, label in paths], dtype=np.int64)
+    if stored is not None:
+
+        def save(file: BinaryIO) -> None:
+            np.savez(file, **splits)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for its flag
+
+        write_atomic(stored, save)
+    return Dataset(**splits, classes=classes)
 
 
-def read_image(path: Path, shape: tuple[int, int, int], resize: bool = False) -> Array:
-    """The image file `path` as uint8 (channels, height, width); with `resize`, cut to a centred square and scaled to `shape` first.
+def _listing_hash(folder: Path, shape: Shape, files: dict[str, dict[str, list[Path]]]) -> str:
+    listing = [
+        (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
+        for by_class in files.values()
+        for images in by_class.values()
+        for path in images
+    ]
+    return hashlib.sha256(repr((shape, listing)).encode()).hexdigest()[:24]
+
+
+def _from_cache(stored: Path, classes: tuple[str, ...]) -> Dataset | None:
+    """The set kept in `stored`; None, and the file removed, when it is damaged: a cache is only a cache."""
+    if not stored.exists():
+        return None
+    try:
+        with np.load(stored, allow_pickle=False) as arrays:
+            return Dataset(
+                train_pixels=arrays["train_pixels"],
+                train_labels=arrays["train_labels"],
+                test_pixels=arrays["test_pixels"],
+                test_labels=arrays["test_labels"],
+                classes=classes,
+            )
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+        stored.unlink()
+        return None
+
+
+def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
+    """The image file `path` as uint8 (channels, height, width).
+
+    Parameters
+    ----------
+    path : Path
+    shape : (channels, height, width)
+        One channel is grey, three are RGB.
+    resize : bool
+        Cut to a centred square of `shape`'s proportions and scale to it first.
 
     Raises
     ------
@@ -148,7 +255,10 @@ def read_image(path: Path, shape: tuple[int, int, int], resize: bool = False) ->
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise LockstepError("reading image files needs Pillow, which is not installed; run `make setup` or pass IMAGE=sample") from error
+        raise LockstepError(
+            "reading image files needs Pillow, which is not installed; make installs it where it is needed, "
+            "or pass IMAGE=sample"
+        ) from error
     channels, height, width = shape
     if channels not in (1, 3):
         raise LockstepError(f"an image file has 1 or 3 channels; the network takes {channels}")
@@ -165,7 +275,10 @@ def read_image(path: Path, shape: tuple[int, int, int], resize: bool = False) ->
 
 
 def load_digits() -> Dataset:
-    """scikit-learn's 1,797 digits of 8x8 pixels: every fifth is a test image (360), the others train (1,437). Grey levels 0..16 become 0..255."""
+    """scikit-learn's 1,797 digits of 8x8 pixels, grey levels 0..16 spread over 0..255.
+
+    Every fifth is a test image (359), the others train (1,438).
+    """
     from sklearn.datasets import load_digits as bundled  # imported here: only `tiny` needs scikit-learn
 
     content = bundled()
@@ -173,20 +286,3 @@ def load_digits() -> Dataset:
     labels = content.target.astype(np.int64)
     test = np.arange(len(labels)) % 5 == 4
     return Dataset(pixels[~test], labels[~test], pixels[test], labels[test], tuple(str(d) for d in range(10)))
-
-
-def load_test_image(folder: Path, index: int, shape: tuple[int, int, int]) -> Array:
-    """Test image `index` of the set in `folder`, uint8 (channels, height, width).
-
-    Raises
-    ------
-    LockstepError
-        As `load_folder`; or when there is no such index.
-    """
-    pixels = load_folder(folder, shape).test_pixels
-    if not 0 <= index < len(pixels):
-        raise LockstepError(f"IMAGE={index} is outside the {len(pixels)} test images of {folder}; expected 0..{len(pixels) - 1}")
-    image: Array = pixels[index]
-    return image
-
-
