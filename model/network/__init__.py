@@ -1,1 +1,1 @@
-"""The torch side of the road: networks, quantizers, training, and the freeze that ends it. Nothing downstream imports this package."""
+"""The torch side of the road: networks, quantizers, training, and the freeze that ends it."""

@@ -2,14 +2,17 @@
 
 A quantized layer computes, for the integer psum p of channel c,
 
-    code(p) = clamp(floor(A*p + C + 1/2), 0, a_max),   A = s_in * s_w * g / s_out,   C = (beta - mean * g) / s_out,   g = gamma / sqrt(var + eps)    (1)
+    code(p) = clamp(floor(A*p + C + 1/2), 0, a_max)                                (1)
+    A = s_in * s_w * g / s_out,   C = (beta - mean * g) / s_out,   g = gamma / sqrt(var + eps)
 
-Only the integers t_k = min{p : code(p) >= k}, k = 1..a_max, matter (for A < 0, read -p for p). (p*M + B) >> S gives the same codes exactly when
+Only the integers t_k = min{p : code(p) >= k}, k = 1..a_max, matter (for A < 0, read -p for p). (p*M + B) >> S gives the
+same codes exactly when, for every k whose t_k lies among the psums that can occur,
 
-    M*t_k + B >= k * 2**S   and   M*(t_k - 1) + B < k * 2**S      for every k whose t_k lies among the psums that can occur,      (2)
+    M*t_k + B >= k * 2**S   and   M*(t_k - 1) + B < k * 2**S                       (2)
 
-so with M = round(A * 2**S), B is any integer between the greatest lower and the least upper limit of (2). S is the smallest shift for which
-every channel has one. The frozen layer is then equal to the trained one for every input, not within a tolerance.
+so with M = round(A * 2**S), B is any integer between the greatest lower and the least upper limit of (2). S is the
+smallest shift for which every channel has one. The frozen layer is then equal to the trained one for every input, not
+within a tolerance.
 """
 
 from __future__ import annotations
@@ -24,18 +27,23 @@ from torch import nn
 
 from model.errors import LockstepError
 from model.graph.graph import MAX_SHIFT, IntegerGraph, Layer
-from model.network.nets import PLANS, ConvNet
-from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU, codes_of
+from model.network.nets import ConvNet
+from model.network.quantize import LEAST_STEP, QuantConv2d, QuantLinear, QuantReLU, codes_of
 from model.numeric.formats import IntFormat
 
 Array = np.ndarray[Any, Any]
 PIXEL = IntFormat(8)
 PIXEL_SCALE = 1 / 255
-LOGIT_SHIFT, LOGIT_BITS = 16, 20  # logits keep a resolution of 2**-4 of the finest weight's psum step, in about 21 bits
+LOGIT_SHIFT, LOGIT_BITS = 16, 20  # logits resolve 2**-4 of a psum's step in the class of the coarsest weights
 
 
-def solve_requantization(slope: Array, offset: Array, low: Array, high: Array, code_max: int) -> tuple[Array, Array, int]:
+def solve_requantization(
+    slope: Array, offset: Array, low: Array, high: Array, code_max: int
+) -> tuple[Array, Array, int]:
     """M, B and S of (2) for all channels of a layer.
+
+    A slope of 0 is a channel whose code does not depend on the psum: M = 0. One beyond a_max + 1 is taken as that: from
+    one psum to the next it crosses every threshold in either case.
 
     Parameters
     ----------
@@ -44,7 +52,12 @@ def solve_requantization(slope: Array, offset: Array, low: Array, high: Array, c
     low, high : int64 arrays (channels,)
         Least and greatest psum that can occur in each channel.
     code_max : int
-        Largest output code.
+        a_max, the largest output code.
+
+    Returns
+    -------
+    multiplier, bias : int64 arrays (channels,)
+    shift : int, 4..MAX_SHIFT
 
     Raises
     ------
@@ -55,16 +68,19 @@ def solve_requantization(slope: Array, offset: Array, low: Array, high: Array, c
     slope = np.abs(slope)
     low, high = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
     levels = np.arange(1, code_max + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         exact = (levels - 0.5 - offset[:, None]) / slope[:, None]  # (channels, levels)
-    flat = slope[:, None] * np.maximum(np.abs(low), np.abs(high))[:, None] < 2.0**-MAX_SHIFT  # p cannot move such a channel's code
-    never = np.where(offset[:, None] + 0.5 >= levels, -np.inf, np.inf)
-    exact = np.where(flat, never, exact)
+    always_or_never = np.where(offset[:, None] + 0.5 >= levels, -np.inf, np.inf)
+    exact = np.where(slope[:, None] == 0, always_or_never, exact)
     first = np.clip(np.ceil(exact), low[:, None], high[:, None] + 1).astype(np.int64)  # t_k, cut to the psums there are
+    reached, before = first <= high[:, None], first > low[:, None]
+    furthest = int(max(-low.min(), high.max())) + 1
+    solved = np.zeros(len(slope), bool)
     for shift in range(4, MAX_SHIFT + 1):
-        multiplier = np.floor(np.where(flat[:, 0], 0, slope) * 2.0**shift + 0.5).astype(np.int64)
+        multiplier = np.floor(np.minimum(slope, code_max + 1) * 2.0**shift + 0.5).astype(np.int64)
         step = levels << shift
-        reached, before = first <= high[:, None], first > low[:, None]
+        if int(multiplier.max()) * furthest + int(step[-1]) >= 1 << 62:
+            break  # what follows would leave int64; the graph holds no such numbers either
         at_least = np.where(reached, step - multiplier[:, None] * first, np.iinfo(np.int64).min).max(axis=1)
         at_most = np.where(before, step - 1 - multiplier[:, None] * (first - 1), np.iinfo(np.int64).max).min(axis=1)
         solved = at_least <= at_most
@@ -73,11 +89,23 @@ def solve_requantization(slope: Array, offset: Array, low: Array, high: Array, c
             bias = np.clip(wanted, at_least, at_most)
             return multiplier * sign, bias, shift
     worst = int(np.argmin(solved))
-    raise LockstepError(f"channel {worst} has no requantization equal to its trained one up to a shift of {MAX_SHIFT}: slope {slope[worst]:g}, offset {offset[worst]:g}")
+    raise LockstepError(
+        f"channel {worst} has no requantization equal to its trained one up to a shift of {MAX_SHIFT}: "
+        f"slope {slope[worst] * sign[worst]:g}, offset {offset[worst]:g}; train it again with another seed"
+    )
 
 
 def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[str, Any]) -> IntegerGraph:
-    """The integer graph of a trained, quantized `network` (any device and dtype; it is not changed).
+    """The integer graph of a trained, quantized `network`.
+
+    Parameters
+    ----------
+    network : ConvNet
+        On any device; it is not changed.
+    name : str
+        The graph's name: one of PLANS, and what tells it from other runs of that network (``vgg16_w2a2``).
+    classes : tuple of str
+    meta : mapping of JSON values
 
     Raises
     ------
@@ -87,8 +115,9 @@ def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[
     network = copy.deepcopy(network).cpu().double().eval()
     for key, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise LockstepError(f"parameter {key} of the trained network is not finite: training diverged; lower the learning rate")
-    modules = dict(network.named_modules())
+            raise LockstepError(
+                f"parameter {key} of the trained network is not finite: training diverged; lower the learning rate"
+            )
     layers: list[Layer] = []
     act, scale = PIXEL, PIXEL_SCALE
     chain = list(network.features.named_children())
@@ -96,10 +125,12 @@ def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[
         if not isinstance(module, QuantConv2d):
             continue
         norm, relu = chain[index + 1][1], chain[index + 2][1]
-        assert isinstance(norm, nn.BatchNorm2d) and isinstance(relu, QuantReLU) and relu.quantized and module.quantized
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(relu, QuantReLU)
+        _check_quantized(f"features.{number}", module, relu)
         pooled = index + 3 < len(chain) and isinstance(chain[index + 3][1], nn.MaxPool2d)
         weight, weight_step = _weight_codes(module)
-        out_step = float(relu.step.detach().clamp_min(1e-6))
+        out_step = float(relu.step.detach().clamp_min(LEAST_STEP))
         gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
         slope = scale * weight_step * gain / out_step
         offset = (_array(norm.bias) - _array(norm.running_mean) * gain) / out_step
@@ -109,16 +140,32 @@ def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[
         except LockstepError as error:
             raise LockstepError(f"layer features.{number}: {error}") from error
         layers.append(
-            Layer(f"features.{number}", weight, module.fmt, act, multiplier, bias, shift, relu.fmt, padding=_pair(module.padding), pool=2 if pooled else 1)
+            Layer(
+                f"features.{number}",
+                weight,
+                module.fmt,
+                act,
+                multiplier,
+                bias,
+                shift,
+                relu.fmt,
+                padding=_pair(module.padding),
+                pool=2 if pooled else 1,
+            )
         )
         act, scale = relu.fmt, out_step
-    layers.append(_freeze_classifier(modules["classifier"], act, scale))
-    return IntegerGraph(name, PLANS[name][0], tuple(layers), classes, meta)
+    layers.append(_freeze_classifier(network.classifier, act, scale))
+    return IntegerGraph(name, network.input_shape, tuple(layers), classes, meta)
 
 
-def _freeze_classifier(module: nn.Module, act: IntFormat, scale: float) -> Layer:
-    """Logits in one common step for all classes, fine enough that rounding does not decide between them."""
-    assert isinstance(module, QuantLinear) and module.quantized
+def _check_quantized(where: str, *modules: QuantConv2d | QuantLinear | QuantReLU) -> None:
+    if not all(module.quantized for module in modules):
+        raise LockstepError(f"{where} is not quantized: the network has had no quantization-aware training to freeze")
+
+
+def _freeze_classifier(module: QuantLinear, act: IntFormat, scale: float) -> Layer:
+    """Logits in one common step for all classes: 2**-4 of a psum's step in the class of the coarsest weights."""
+    _check_quantized("classifier", module)
     weight, weight_step = _weight_codes(module)
     unit = scale * weight_step.max() / 2.0**LOGIT_BITS  # real value of one unit before the shift
     multiplier = np.floor(scale * weight_step / unit + 0.5).astype(np.int64)
@@ -128,7 +175,7 @@ def _freeze_classifier(module: nn.Module, act: IntFormat, scale: float) -> Layer
 
 def _weight_codes(module: QuantConv2d | QuantLinear) -> tuple[Array, Array]:
     """Codes int8 (out, in, ky, kx) and steps float64 (out,) of a layer's weight."""
-    step = module.step.detach().clamp_min(1e-6)
+    step = module.step.detach().clamp_min(LEAST_STEP)
     codes = codes_of(module.weight.detach(), step, module.fmt).numpy().astype(np.int8)
     return codes.reshape(codes.shape[0], codes.shape[1], *(codes.shape[2:] or (1, 1))), step.flatten().numpy()
 
@@ -172,7 +219,7 @@ def exact_codes(network: ConvNet, pixels: Array) -> tuple[dict[str, Array], Arra
         if isinstance(module, QuantConv2d):
             conv = f"features.{number}"
         elif isinstance(module, QuantReLU):
-            step = float(module.step.clamp_min(1e-6))
+            step = float(module.step.clamp_min(LEAST_STEP))
         if isinstance(module, QuantReLU | nn.MaxPool2d):
             codes[conv] = torch.round(value / step).numpy().astype(np.int64)
     logits: Array = network.classifier(value.flatten(1)).numpy()

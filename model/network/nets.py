@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from model.errors import LockstepError
 from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU
+from model.network.recipe import check_bits
 
 POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of conv + BatchNorm + ReLU
 PLANS: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
@@ -19,12 +20,23 @@ class ConvNet(nn.Module):
     """`features` (3x3 conv, BatchNorm, ReLU, pooling) down to a 1x1 map, then `classifier`.
 
     Modules carry the names that torchvision's VGG gives them: the n-th module of the chain is ``features.n``.
+
+    Parameters
+    ----------
+    plan : tuple of int
+        Output channels of each convolution; POOL for 2x2 max pooling.
+    input_shape : (channels, height, width)
+    classes : int
+    weight_bits, act_bits : int, 2..8
     """
 
-    def __init__(self, plan: tuple[int, ...], in_channels: int, classes: int, weight_bits: int, act_bits: int) -> None:
+    def __init__(
+        self, plan: tuple[int, ...], input_shape: tuple[int, int, int], classes: int, weight_bits: int, act_bits: int
+    ) -> None:
         super().__init__()
+        self.input_shape = input_shape
         chain: list[nn.Module] = []
-        channels = in_channels
+        channels = input_shape[0]
         for width in plan:
             if width == POOL:
                 chain.append(nn.MaxPool2d(2))
@@ -39,7 +51,8 @@ class ConvNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1], float (batch, channels, height, width), to logits (batch, classes)."""
-        return self.classifier(self.features(pixels).flatten(1))  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+        logits: Tensor = self.classifier(self.features(pixels).flatten(1))
+        return logits
 
 
 def build(name: str, classes: int, weight_bits: int, act_bits: int, seed: int) -> ConvNet:
@@ -52,10 +65,8 @@ def build(name: str, classes: int, weight_bits: int, act_bits: int, seed: int) -
     """
     if name not in PLANS:
         raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(PLANS))}")
-    for what, bits in (("WBITS", weight_bits), ("ABITS", act_bits)):
-        if not 2 <= bits <= 8:
-            raise LockstepError(f"{what}={bits} is outside 2..8")
-    (channels, _, _), plan = PLANS[name]
+    check_bits(weight_bits, act_bits)
+    input_shape, plan = PLANS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ConvNet(plan, channels, classes, weight_bits, act_bits)
+        return ConvNet(plan, input_shape, classes, weight_bits, act_bits)

@@ -3,8 +3,14 @@
     code = clamp(floor(v / s + 1/2), low, high)        value = code * s            (1)
 
 Forward is (1); backward passes the gradient straight through inside the range and gives the step the gradient of LSQ
-(S. K. Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 2, 3 and section 2.2), scaled by 1 / sqrt(count * high).
-Rounding is half up, as in the integer contract.
+(S. K. Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 2, 3 and section 2.2), scaled by
+1 / sqrt(count * high):
+
+    d value / d v = 1 where low < v/s < high, else 0                              (2)
+    d value / d s = code - v/s where low < v/s < high, else code (low or high)    (3)
+
+Rounding is half up, as in the integer contract. In float64, the precision in which a trained network is compared with
+its frozen graph, v / s is a division as written; below that it is a product with 1/s, which is quicker.
 """
 
 from __future__ import annotations
@@ -28,22 +34,25 @@ def codes_of(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
 class _LearnedStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, step: Tensor, low: int, high: int, scale: float) -> Tensor:
-        # Few passes over the data, in place where it can be: on a CPU these loops cost as much as the convolutions between them.
-        ratio = value * step.reciprocal().to(value.dtype)
+        # Few passes over the data, in place where it can be: on a CPU these cost as much as the convolutions between.
+        ratio = value / step if value.dtype == torch.float64 else value * step.reciprocal().to(value.dtype)
         codes = (ratio + 0.5).floor_().clamp_(low, high)
         ctx.save_for_backward(ratio, codes)
-        ctx.low, ctx.high, ctx.scale, ctx.step = low, high, scale, step
+        ctx.low, ctx.high, ctx.scale = low, high, scale
+        ctx.step_shape, ctx.step_dtype = step.shape, step.dtype
         return codes * step.to(value.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grads
         ratio, codes = ctx.saved_tensors
-        through = torch.ops.aten.hardtanh_backward(grad, ratio, ctx.low, ctx.high)  # grad inside the range, 0 outside
-        slope = (grad * codes).addcmul_(through, ratio, value=-1)  # grad * d value/d step: code - v/s inside, the limit outside
-        dims = [d for d in range(grad.dim()) if ctx.step.dim() == 0 or ctx.step.shape[d] == 1]
-        step_grad = slope.sum(dims, keepdim=ctx.step.dim() > 0, dtype=torch.float32) * ctx.scale
-        return through, step_grad.to(ctx.step.dtype), None, None, None
+        through = torch.ops.aten.hardtanh_backward(grad, ratio, ctx.low, ctx.high)  # (2); 0 at the limits themselves
+        slope = (grad * codes).addcmul_(through, ratio, value=-1)  # (3)
+        scalar = len(ctx.step_shape) == 0
+        dims = [axis for axis in range(grad.dim()) if scalar or ctx.step_shape[axis] == 1]
+        wide = torch.float64 if slope.dtype == torch.float64 else torch.float32  # a sum in bfloat16 would stand still
+        step_grad = slope.sum(dims, keepdim=not scalar, dtype=wide) * ctx.scale
+        return through, step_grad.to(ctx.step_dtype), None, None, None
 
 
 def fake_quantize(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
@@ -54,18 +63,34 @@ def fake_quantize(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
     value : float tensor
     step : positive float tensor, scalar, or of `value`'s rank with size 1 on all axes but the channels'
     fmt : IntFormat
+
+    Returns
+    -------
+    float tensor of `value`'s shape and dtype
     """
     count = value.numel() // max(1, step.numel())
-    if step.dim() == 0:
-        count //= max(1, value.shape[0])  # an activation's count is per image, so that the batch size does not change the step's speed
+    if step.dim() == 0:  # an activation's count is per image: the batch size does not change the step's speed
+        count //= max(1, value.shape[0])
     scale = (count * fmt.max) ** -0.5
-    result: Tensor = _LearnedStep.apply(value, step.clamp_min(LEAST_STEP), fmt.min, fmt.max, scale)  # type: ignore[no-untyped-call]  # torch's apply is untyped
+    result: Tensor = _LearnedStep.apply(value, step.clamp_min(LEAST_STEP), fmt.min, fmt.max, scale)
     return result
 
 
 @torch.no_grad()
 def best_step(value: Tensor, fmt: IntFormat, candidates: int = 60) -> Tensor:
-    """Step of least squared error for the rows of `value` (rows, count): shape (rows,), float32. The start of the learned step."""
+    """The start of the learned step: the one of least squared error, per row.
+
+    Parameters
+    ----------
+    value : float tensor (rows, count)
+    fmt : IntFormat
+    candidates : int
+        Steps tried, evenly spread up to the one that reaches the row's largest magnitude.
+
+    Returns
+    -------
+    float32 tensor (rows,)
+    """
     value = value.float()
     peak = value.abs().amax(dim=1).clamp_min(1e-4)
     best, least = peak / fmt.max, torch.full_like(peak, torch.inf)
@@ -93,7 +118,7 @@ class QuantReLU(nn.Module):
 class _WeightQuantizer(nn.Module):
     """What QuantConv2d and QuantLinear share: a step per output channel."""
 
-    weight: nn.Parameter
+    weight: Tensor
     step: nn.Parameter
 
     def _prepare(self, bits: int) -> None:
@@ -123,17 +148,18 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
         weight = self.effective_weight()
         if value.device.type == "cpu" and value.shape[2] * value.shape[3] <= SMALL_MAP:
             return self._matmul_forward(value, weight)
-        return self._conv_forward(value, weight, None)
+        result: Tensor = self._conv_forward(value, weight, None)
+        return result
 
     def _matmul_forward(self, value: Tensor, weight: Tensor) -> Tensor:
-        """The same convolution by im2col: on a CPU several times faster than a direct one on maps of a few pixels (stride 1)."""
+        """The same convolution (stride 1) by im2col: on a CPU several times faster on maps of a few pixels."""
         batch, _, height, width = value.shape
         (py, px), (ky, kx) = _two(self.padding), weight.shape[2:]
         rows, cols = height + 2 * py - ky + 1, width + 2 * px - kx + 1
         padded = nn.functional.pad(value.permute(0, 2, 3, 1), [0, 0, px, px, py, py])  # (batch, y, x, in)
         patches = torch.cat([padded[:, y : y + rows, x : x + cols] for y in range(ky) for x in range(kx)], dim=3)
         matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])  # (ky*kx*in, out)
-        result = patches.reshape(batch * rows * cols, -1) @ matrix  # (batch*y*x, out)
+        result: Tensor = patches.reshape(batch * rows * cols, -1) @ matrix  # (batch*y*x, out)
         return result.reshape(batch, rows, cols, -1).permute(0, 3, 1, 2)  # channels last, as (batch, out, y, x)
 
 

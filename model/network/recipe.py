@@ -11,6 +11,7 @@ from typing import Any
 from model.errors import LockstepError
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
+MAX_SEED = (1 << 31) - 1  # a generator is seeded with seed << 32 plus leg and epoch, in 64 bits
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,16 @@ class Leg:
     ----------
     epochs : int, 0 or more
     peak_rate : float
-        Learning rate at the top of a triangle over the leg's steps that rises for the share `warm_up` and then falls to zero.
+        Learning rate at the top of a triangle over the leg's steps that rises for the share `warm_up` and then falls
+        to zero.
     warm_up : float in [0, 1)
     weight_decay : float
         On convolution and linear weights only.
+
+    Raises
+    ------
+    LockstepError
+        For a number outside these ranges.
     """
 
     epochs: int
@@ -33,18 +40,26 @@ class Leg:
     weight_decay: float
 
     def __post_init__(self) -> None:
-        if self.epochs < 0 or self.peak_rate <= 0 or not 0 <= self.warm_up < 1 or self.weight_decay < 0:
-            raise LockstepError(f"a leg of {self} is impossible; expected epochs >= 0, peak_rate > 0, 0 <= warm_up < 1, weight_decay >= 0")
+        _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
+        _require(self.peak_rate > 0, f"peak_rate {self.peak_rate}", "more than 0")
+        _require(0 <= self.warm_up < 1, f"warm_up {self.warm_up}", "0 or more and less than 1")
+        _require(self.weight_decay >= 0, f"weight_decay {self.weight_decay}", "0 or more")
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of step `step` of `steps`: a function of the position alone, so that a resumed run has the same."""
+        """Learning rate of step `step` of `steps`: a function of the position alone, so a resumed run has the same."""
         rise = self.warm_up * steps
         return self.peak_rate * ((step + 1) / (rise + 1) if step < rise else (steps - step) / (steps - rise))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train one network; see the comments in the TOML files."""
+    """How to train one network; see the comments in the TOML files.
+
+    Raises
+    ------
+    LockstepError
+        For an impossible number.
+    """
 
     batch: int
     seed: int
@@ -58,18 +73,38 @@ class Recipe:
     act_bits: int = 4
 
     def __post_init__(self) -> None:
-        if self.batch < 2 or self.crop < 0 or not 0 <= self.label_smoothing < 1 or self.evaluate_every < 1:
-            raise LockstepError("impossible recipe; expected batch >= 2, crop >= 0, 0 <= label_smoothing < 1, evaluate_every >= 1")
-        if self.qat.epochs < 1:
-            raise LockstepError("a recipe without QAT epochs has nothing to freeze; expected at least 1")
+        _require(self.batch >= 2, f"batch {self.batch}", "2 or more")
+        _require(0 <= self.seed <= MAX_SEED, f"SEED={self.seed}", f"0..{MAX_SEED}")
+        _require(0 <= self.label_smoothing < 1, f"label_smoothing {self.label_smoothing}", "0 or more, less than 1")
+        _require(self.crop >= 0, f"crop {self.crop}", "0 or more")
+        _require(self.evaluate_every >= 1, f"evaluate_every {self.evaluate_every}", "1 or more")
+        _require(self.qat.epochs >= 1, f"QAT_EPOCHS={self.qat.epochs}", "1 or more, or there is nothing to freeze")
+        check_bits(self.weight_bits, self.act_bits)
 
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
         return dataclasses.asdict(self)
 
 
+def check_bits(weight_bits: int, act_bits: int) -> None:
+    """Raise LockstepError unless weights and activations of these widths can be trained and frozen: 2..8 bits."""
+    for what, bits in (("WBITS", weight_bits), ("ABITS", act_bits)):
+        _require(2 <= bits <= 8, f"{what}={bits}", "2..8")
+
+
+def _require(holds: bool, what: str, expected: str) -> None:
+    if not holds:
+        raise LockstepError(f"{what} is impossible; expected {expected}")
+
+
 def load(net: str, **changes: int | None) -> Recipe:
-    """The recipe of network `net`, with `changes` (fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves as is).
+    """The recipe of network `net`.
+
+    Parameters
+    ----------
+    net : str
+    **changes
+        Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value.
 
     Raises
     ------
@@ -78,13 +113,14 @@ def load(net: str, **changes: int | None) -> Recipe:
     """
     path = FOLDER / f"{net}.toml"
     if not path.is_file():
-        raise LockstepError(f"no network {net!r}; expected one of {', '.join(sorted(p.stem for p in FOLDER.glob('*.toml')))}")
-    content = tomllib.loads(path.read_text())
-    for leg in ("float", "qat"):
-        if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
-            content[leg]["epochs"] = epochs
-    content |= {key: value for key, value in changes.items() if value is not None}
+        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
+        raise LockstepError(f"no network {net!r}; expected one of {known}")
     try:
+        content = tomllib.loads(path.read_text())
+        for leg in ("float", "qat"):
+            if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
+                content[leg]["epochs"] = epochs
+        content |= {key: value for key, value in changes.items() if value is not None}
         return Recipe(**content | {leg: Leg(**content[leg]) for leg in ("float", "qat")})
-    except TypeError as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise LockstepError(f"{path.name}: {error}") from error

@@ -1,12 +1,13 @@
 """Training: a float leg, then a quantization-aware one, with a checkpoint every epoch.
 
-Every random draw is a function of (seed, leg, epoch) and every learning rate one of the step, so a run that was killed and resumed from its
-last checkpoint takes exactly the steps of an unbroken one.
+Every random draw is a function of (seed, leg, epoch) and every learning rate one of the step, so a run that was killed
+and resumed from its last checkpoint takes exactly the steps of an unbroken one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from contextlib import AbstractContextManager
@@ -41,8 +42,12 @@ class Progress:
 
 
 def pick_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """CUDA where there is one, held to algorithms that give the same bits each time; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device("cuda")
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
@@ -89,6 +94,7 @@ class Trainer:
     Parameters
     ----------
     network : ConvNet
+        Freshly built; a checkpoint in `folder` is loaded into it.
     dataset : Dataset
     recipe : Recipe
     folder : Path
@@ -99,10 +105,15 @@ class Trainer:
     Raises
     ------
     LockstepError
-        When `folder` holds a checkpoint of another recipe, other data or a damaged one: nothing is overwritten.
+        When `folder` holds a checkpoint of another recipe, other data or a damaged one (nothing is overwritten), or
+        when there are fewer training images than a batch.
     """
 
     def __init__(self, network: ConvNet, dataset: Dataset, recipe: Recipe, folder: Path, quiet: bool = False) -> None:
+        if len(dataset.train_pixels) < recipe.batch:
+            raise LockstepError(
+                f"{len(dataset.train_pixels)} training images are fewer than one batch; expected {recipe.batch} or more"
+            )
         self.device = pick_device()
         self.recipe, self.folder, self.quiet = recipe, folder, quiet
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
@@ -110,10 +121,9 @@ class Trainer:
             torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
             for array in (dataset.train_pixels, dataset.train_labels, dataset.test_pixels, dataset.test_labels)
         )
-        self.progress = Progress({leg: 0 for leg in LEGS}, {}, 0.0)
+        self.progress = Progress(dict.fromkeys(LEGS, 0), {}, 0.0)
         self.key = hashlib.sha256(json.dumps([recipe.describe(), dataset.sha256], sort_keys=True).encode()).hexdigest()
-        self._optimizer: torch.optim.Optimizer | None = None
-        self._stored_optimizer: dict[str, Any] | None = None
+        self._resumed: torch.optim.Optimizer | None = None  # of the leg that a checkpoint was saved in the middle of
         self._resume()
 
     @property
@@ -121,38 +131,54 @@ class Trainer:
         """The run's checkpoint file."""
         return self.folder / "checkpoint.pt"
 
-    def run(self) -> None:
-        """Train whatever is not trained yet."""
-        for leg in LEGS:
-            self._run_leg(leg, getattr(self.recipe, leg))
+    def plan(self, leg: str) -> Leg:
+        """The recipe of one leg."""
+        plan: Leg = getattr(self.recipe, leg)
+        return plan
 
-    def _run_leg(self, leg: str, plan: Leg) -> None:
-        if self.progress.epochs[leg] >= plan.epochs:
+    def run(self) -> None:
+        """Train whatever is not trained yet.
+
+        Raises
+        ------
+        LockstepError
+            When training diverges or `folder` cannot be written.
+        """
+        unfinished = [leg for leg in LEGS if self.progress.epochs[leg] < self.plan(leg).epochs]
+        if not unfinished:
             return
+        finished = sum(self.progress.epochs.values())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # What a killed run logged after its last checkpoint is hidden: those epochs are trained again.
+            with SummaryWriter(str(self.folder / "log"), purge_step=finished + 1) as log:
+                for leg in unfinished:
+                    self._run_leg(leg, self.plan(leg), log)
+        except OSError as error:
+            raise LockstepError(f"cannot write {self.folder}: {error.strerror or error}; make room for it") from error
+
+    def _run_leg(self, leg: str, plan: Leg, log: SummaryWriter) -> None:
         if leg == "qat" and self.progress.epochs[leg] == 0:
             self.network.eval()
-            start_quantization(self.network, to_input(self.train_pixels[:: max(1, len(self.train_pixels) // CALIBRATION_IMAGES)]))
+            stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
+            start_quantization(self.network, to_input(self.train_pixels[::stride]))
         set_quantized(self.network, leg == "qat")
-        self._optimizer = self._make_optimizer(plan)
-        if self._stored_optimizer is not None:
-            self._optimizer.load_state_dict(self._stored_optimizer)
-            self._stored_optimizer = None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        first = sum(self.progress.epochs.values())
-        with SummaryWriter(str(self.folder / "log"), purge_step=first) as log:  # type: ignore[no-untyped-call]  # untyped in torch
-            for epoch in range(self.progress.epochs[leg], plan.epochs):
-                started = time.monotonic()
-                loss, accuracy = self._epoch(leg, plan, epoch)
-                self.progress.epochs[leg] = epoch + 1
-                step = sum(self.progress.epochs.values())
-                log.add_scalar("train/loss", loss, step)  # type: ignore[no-untyped-call]  # untyped in torch
-                log.add_scalar("train/accuracy", accuracy, step)  # type: ignore[no-untyped-call]  # untyped in torch
-                if (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == plan.epochs:
-                    self.progress.accuracy[leg] = self.evaluate()
-                    log.add_scalar("test/accuracy", self.progress.accuracy[leg], step)  # type: ignore[no-untyped-call]  # untyped in torch
-                    self._say(f"{leg} epoch {epoch + 1}/{plan.epochs}: test accuracy {self.progress.accuracy[leg]:.2%}")
-                self.progress.seconds += time.monotonic() - started
-                self._save()
+        optimizer = self._resumed or self._make_optimizer(plan)
+        self._resumed = None
+        for epoch in range(self.progress.epochs[leg], plan.epochs):
+            started = time.monotonic()
+            loss, accuracy = self._epoch(leg, plan, epoch, optimizer)
+            self.progress.epochs[leg] = epoch + 1
+            step = sum(self.progress.epochs.values())
+            log.add_scalar("train/loss", loss, step)
+            log.add_scalar("train/accuracy", accuracy, step)
+            if (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == plan.epochs:
+                self.progress.accuracy[leg] = self.evaluate()
+                log.add_scalar("test/accuracy", self.progress.accuracy[leg], step)
+                tqdm.write(f"{leg} epoch {epoch + 1}/{plan.epochs}: test accuracy {self.progress.accuracy[leg]:.2%}")
+            log.flush()
+            self.progress.seconds += time.monotonic() - started
+            self._save(optimizer)
 
     def _make_optimizer(self, plan: Leg) -> torch.optim.Optimizer:
         decayed = [p for n, p in self.network.named_parameters() if n.endswith("weight") and p.dim() > 1]
@@ -161,42 +187,54 @@ class Trainer:
         groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         return torch.optim.SGD(groups, lr=plan.peak_rate, momentum=0.9, nesterov=True)
 
-    def _epoch(self, leg: str, plan: Leg, epoch: int) -> tuple[float, float]:
+    def _epoch(self, leg: str, plan: Leg, epoch: int, optimizer: torch.optim.Optimizer) -> tuple[float, float]:
         """Train one epoch; returns mean loss and accuracy on the augmented training images."""
-        assert self._optimizer is not None
         self.network.train()
         generator = torch.Generator().manual_seed((self.recipe.seed << 32) + (LEGS.index(leg) << 16) + epoch)
         order = torch.randperm(len(self.train_pixels), generator=generator)
         count = len(order) // self.recipe.batch  # a short last batch would upset BatchNorm; another order drops others
+        epochs_left = sum(self.plan(each).epochs - self.progress.epochs[each] for each in LEGS)  # this one included
         loss_sum, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        bar = tqdm(range(count), desc=f"{leg} {epoch + 1}/{plan.epochs}", unit="img", unit_scale=self.recipe.batch, disable=self.quiet, leave=False)
-        for step in bar:
-            for group in self._optimizer.param_groups:
-                group["lr"] = plan.rate(epoch * count + step, plan.epochs * count)
-            picked = order[step * self.recipe.batch : (step + 1) * self.recipe.batch].to(self.device)
-            pixels = to_input(augment(self.train_pixels[picked], self.recipe.crop, self.recipe.flip, generator))
-            labels = self.train_labels[picked]
-            with autocast(self.device):
-                logits = self.network(pixels)
-            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-            self._optimizer.step()
-            loss_sum += loss.detach()
-            right += (logits.argmax(1) == labels).float().mean()
-            if step % 20 == 19:
-                left = (count - step) / (bar.format_dict["rate"] or 1) / 1 if not self.quiet else 0
-                after = sum(getattr(self.recipe, x).epochs for x in LEGS) - sum(self.progress.epochs.values()) - 1
-                done = bar.format_dict["elapsed"] / (step + 1) * count * after if not self.quiet else 0
-                bar.set_postfix_str(f"loss {loss_sum / (step + 1):.3f} acc {right / (step + 1):.1%} all done in {(left + done) / 60:.0f} min")
-        mean = float(loss_sum) / max(1, count)
+        started = time.monotonic()
+        with tqdm(
+            range(count),
+            desc=f"{leg} {epoch + 1}/{plan.epochs}",
+            unit="img",
+            unit_scale=self.recipe.batch,
+            disable=self.quiet,
+            leave=False,
+        ) as bar:
+            for step in bar:
+                for group in optimizer.param_groups:
+                    group["lr"] = plan.rate(epoch * count + step, plan.epochs * count)
+                picked = order[step * self.recipe.batch : (step + 1) * self.recipe.batch].to(self.device)
+                pixels = to_input(augment(self.train_pixels[picked], self.recipe.crop, self.recipe.flip, generator))
+                labels = self.train_labels[picked]
+                with autocast(self.device):
+                    logits = self.network(pixels)
+                loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+                optimizer.step()
+                loss_sum += loss.detach()
+                right += (logits.argmax(1) == labels).float().mean()
+                if step % 20 == 19 and not self.quiet:
+                    done = step + 1
+                    minutes = (time.monotonic() - started) / done * (epochs_left * count - done) / 60
+                    bar.set_postfix_str(
+                        f"loss {loss_sum / done:.3f}, accuracy {right / done:.1%}, all done in {minutes:.0f} min"
+                    )
+        mean = float(loss_sum) / count
         if not np.isfinite(mean):
-            raise LockstepError(f"training diverged in {leg} epoch {epoch + 1} (loss {mean}); lower peak_rate. The checkpoint before it is kept in {self.checkpoint}")
-        return mean, float(right) / max(1, count)
+            raise LockstepError(
+                f"training diverged in {leg} epoch {epoch + 1} (loss {mean}); lower peak_rate. "
+                f"The last checkpoint before it is kept in {self.checkpoint}"
+            )
+        return mean, float(right) / count
 
     @torch.no_grad()
     def evaluate(self) -> float:
-        """Accuracy on the test set in mixed precision, as trained: for the log only; quoted figures come from integers."""
+        """Accuracy on the test set in mixed precision, as trained: a log entry; quoted figures come from integers."""
         self.network.eval()
         right = 0
         for start in range(0, len(self.test_pixels), 256):
@@ -205,40 +243,47 @@ class Trainer:
             right += int((logits.argmax(1) == self.test_labels[start : start + 256]).sum())
         return right / len(self.test_pixels)
 
-    def _say(self, line: str) -> None:
-        tqdm.write(line)
-
-    def _save(self) -> None:
-        assert self._optimizer is not None
-        state = {
-            "key": self.key,
-            "epochs": self.progress.epochs,
-            "accuracy": self.progress.accuracy,
-            "seconds": self.progress.seconds,
-            "network": self.network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        write_atomic(self.checkpoint, lambda file: torch.save(state, file))
+    def _save(self, optimizer: torch.optim.Optimizer) -> None:
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "key": self.key,
+                "epochs": self.progress.epochs,
+                "accuracy": self.progress.accuracy,
+                "seconds": self.progress.seconds,
+                "network": self.network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+            },
+            buffer,
+        )
+        write_atomic(self.checkpoint, lambda file: file.write(buffer.getbuffer()))
 
     def _resume(self) -> None:
         if not self.checkpoint.exists():
             return
         try:
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-            key, epochs = state["key"], {leg: int(state["epochs"][leg]) for leg in LEGS}
-            if key != self.key:
+            if state["key"] != self.key:
                 raise LockstepError(
-                    f"{self.checkpoint} belongs to another recipe or other data; to go on with it use its settings, to start afresh move {self.folder} away"
+                    f"{self.checkpoint} belongs to another recipe or other data; to go on with it use its settings, "
+                    f"to start afresh move {self.folder} away"
                 )
+            epochs = {leg: int(state["epochs"][leg]) for leg in LEGS}
             self.network.load_state_dict(state["network"])
-            self.progress = Progress(epochs, {str(k): float(v) for k, v in state["accuracy"].items()}, float(state["seconds"]))
+            accuracy = {str(leg): float(value) for leg, value in state["accuracy"].items()}
+            self.progress = Progress(epochs, accuracy, float(state["seconds"]))
             # The optimizer's state serves the leg it was saved in; a finished leg leaves none to the next.
             leg = "qat" if epochs["qat"] else "float"
-            self._stored_optimizer = state["optimizer"] if epochs[leg] < getattr(self.recipe, leg).epochs else None
+            if epochs[leg] < self.plan(leg).epochs:
+                self._resumed = self._make_optimizer(self.plan(leg))
+                self._resumed.load_state_dict(state["optimizer"])
         except LockstepError:
             raise
         except Exception as error:  # torch raises many kinds on damaged files
-            reason = str(error).splitlines()[0][:120] if str(error) else ""
-            raise LockstepError(f"{self.checkpoint} is not a whole checkpoint ({type(error).__name__}: {reason}); move it away to start afresh") from error
+            reason = str(error).splitlines()[0][:120] if str(error) else "no reason given"
+            raise LockstepError(
+                f"{self.checkpoint} is not a whole checkpoint ({type(error).__name__}: {reason}); "
+                "move it away to start afresh"
+            ) from error
         set_quantized(self.network, epochs["qat"] > 0)
-        self._say(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")
+        tqdm.write(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")

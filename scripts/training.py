@@ -1,0 +1,177 @@
+"""The run behind `make train`: data, training, freeze, measurement, and what is written of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.dataset import CIFAR_FOLDER, LAYOUTS, Dataset, load_digits, load_folder
+from model.errors import LockstepError
+from model.files import alone, remove_parts, write_json
+from model.golden import execute
+from model.graph import storage
+from model.graph.graph import IntegerGraph
+from model.network import recipe as recipes
+from model.network.freeze import exact_codes, freeze
+from model.network.nets import PLANS, ConvNet, build
+from model.network.train import Trainer
+
+Array = np.ndarray[Any, Any]
+BUILD = Path("build")
+
+
+def load_data(net: str, data: str | None) -> Dataset:
+    """The data set of `net`: the bundled digits, the folder `data`, or CIFAR-10 downloaded by torchvision.
+
+    Raises
+    ------
+    LockstepError
+        When it cannot be had, or is not what is expected of it.
+    """
+    if net == "tiny":
+        if data is not None:
+            raise LockstepError("NET=tiny trains on scikit-learn's bundled digits; leave DATA out")
+        return load_digits()
+    if data is not None:
+        return load_folder(Path(data), PLANS[net][0], cache=BUILD / "cache")
+    folder = BUILD / "data"
+    try:
+        from torchvision.datasets import CIFAR10
+
+        with warnings.catch_warnings(action="ignore"):  # of NumPy, about the pickles of 2009
+            CIFAR10(str(folder), train=False, download=True)  # fetches both splits where they are not there already
+    except Exception as error:  # whatever a download raises
+        raise LockstepError(
+            f"cannot download CIFAR-10 ({type(error).__name__}: {error}); give a folder you have: DATA=<{LAYOUTS}>"
+        ) from error
+    return load_folder(folder / CIFAR_FOLDER, PLANS[net][0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Frozen graph against fake-quant network in float64: counts over the images compared."""
+
+    images: int
+    codes: int
+    differing_codes: int
+    differing_classes: int
+    fake_quant_right: int
+
+
+def compare(network: ConvNet, graph: IntegerGraph, pixels: Array, labels: Array) -> Comparison:
+    """Every code of every convolution for `pixels`, and the class: the graph against the network it came from."""
+    codes = differing = classes = right = 0
+    for start in range(0, len(pixels), 64):
+        batch, batch_labels = pixels[start : start + 64], labels[start : start + 64]
+        expected, fake_logits = exact_codes(network, batch)
+        fake_classes = fake_logits.argmax(axis=1)
+        right += int((fake_classes == batch_labels).sum())
+        for layer, _, result in execute.activations(graph, batch):
+            if layer.out is None:
+                classes += int((result[:, :, 0, 0].argmax(axis=1) != fake_classes).sum())
+            else:
+                codes += result.size
+                differing += int((expected[layer.name] != result).sum())
+    return Comparison(len(pixels), codes, differing, classes, right)
+
+
+def run(net: str, data: str | None, changes: Mapping[str, int | None], images: int, quiet: bool) -> int:
+    """Train, or go on training, then freeze and measure.
+
+    Parameters
+    ----------
+    net, data : as on the make line; `data` None for the network's own set
+    changes : fields of the recipe to change, as `model.network.recipe.load` takes them
+    images : int
+        Test images of which every code is compared with the network's.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    int
+        0; 1 when the frozen graph differs from the network, and then nothing is written beside the checkpoint.
+
+    Raises
+    ------
+    LockstepError
+        For bad input.
+    """
+    recipe = recipes.load(net, **changes)
+    bits = (recipe.weight_bits, recipe.act_bits)
+    name = net if bits == (4, 4) else f"{net}_w{bits[0]}a{bits[1]}"
+    dataset = load_data(net, data)
+    folder = BUILD / "train" / name
+    with alone(folder.parent / f".{name}.lock", f"another run of {name}"):
+        trainer = Trainer(build(net, len(dataset.classes), *bits, seed=recipe.seed), dataset, recipe, folder, quiet)
+        remove_parts(trainer.checkpoint)
+        trainer.run()
+        return measure(trainer, dataset, net, name, images)
+
+
+def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int) -> int:
+    """Freeze the trained network, compare, measure, write graph and result; returns the exit status."""
+    meta: dict[str, Any] = {
+        "recipe": trainer.recipe.describe(),
+        "data_sha256": dataset.sha256,
+        "torch": torch.__version__,
+    }
+    graph = freeze(trainer.network, name, dataset.classes, meta)
+    print("frozen; comparing every code of every layer with the fake-quant network ...", flush=True)
+    same = compare(trainer.network, graph, dataset.test_pixels[:images], dataset.test_labels[:images])
+    if same.differing_codes:
+        print(
+            f"error: the frozen graph differs from the network in {same.differing_codes} of {same.codes} codes; "
+            "this is a defect of the freeze, please report it with the checkpoint",
+            file=sys.stderr,
+        )
+        return 1
+    print("integer accuracy over the whole test set ...", flush=True)
+    started = time.monotonic()
+    logits = execute.logits(graph, dataset.test_pixels)
+    seconds = time.monotonic() - started
+    accuracy = int((logits.argmax(axis=1) == dataset.test_labels).sum()) / len(logits)
+    fake_quant = trainer.evaluate()
+    path = trainer.folder / f"{name}{storage.SUFFIX}"
+    meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
+    storage.save(dataclasses.replace(graph, meta=meta), path)
+    floating = trainer.progress.accuracy.get("float")
+    write_json(
+        trainer.folder / "result.json",
+        {
+            "net": net,
+            "run": name,
+            "integer_accuracy": accuracy,
+            "fake_quant_accuracy": fake_quant,
+            "fake_quant_accuracy_float64": {"images": same.images, "accuracy": same.fake_quant_right / same.images},
+            "float_accuracy": floating,
+            "test_images": len(logits),
+            "integer_images_per_second": len(logits) / seconds,
+            "codes_compared": same.codes,
+            "codes_differing": same.differing_codes,
+            "classes_differing": same.differing_classes,
+            "graph": str(path),
+            "graph_sha256": graph.sha256,
+            "training_seconds": trainer.progress.seconds,
+            "device": str(trainer.device),
+            "threads": torch.get_num_threads(),
+            "machine": platform.machine(),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+            "recipe": trainer.recipe.describe(),
+            "data_sha256": dataset.sha256,
+        },
+    )
+    told = "" if floating is None else f"float {floating:.2%}, "
+    print(f"{name}: {told}fake-quant {fake_quant:.2%}, integers only {accuracy:.2%} of {len(logits)} test images")
+    print(f"{same.codes} codes of {same.images} images compared with the fake-quant network, 0 differ")
+    print(f"graph {path}  sha256 {graph.sha256[:16]}...")
+    return 0
