@@ -34,7 +34,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
-    KeyError,
+    LookupError,
     TypeError,
     ValueError,
     AttributeError,
