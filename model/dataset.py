@@ -223,7 +223,7 @@ def _from_cache(stored: Path, classes: tuple[str, ...]) -> Dataset | None:
     if not stored.exists():
         return None
     try:
-        with np.load(stored, allow_pickle=False) as arrays:
+        with stored.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Dataset(
                 train_pixels=arrays["train_pixels"],
                 train_labels=arrays["train_labels"],
