@@ -18,7 +18,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, SimTimeoutError, with_timeout
 from cocotb.types import Logic
-from cocotb.utils import get_sim_time
+from cocotb.utils import get_sim_steps, get_sim_time
 
 from model.files import write_json
 from tb.common.drivers import PERIOD_NS
@@ -32,33 +32,36 @@ ZERO, ONE = Logic(0), Logic(1)
 
 @dataclass
 class Moments:
-    """Simulation times in ns of what is seen on the core's signals; None until seen.
+    """Simulation times, in steps, of what is seen on the core's signals; None until seen.
 
     Attributes
     ----------
-    first_write : float
+    period : int
+        Steps of a clock cycle.
+    first_write : int
         An activation write, a weight flit or an instruction is on the ports.
-    first_activation : float
+    first_activation : int
         A pixel is at row 0 of the array.
-    first_psum, last_psum, last_out : float
+    first_psum, last_psum, last_out : int
         A line leaves the ofifo, the sfp.
     psums, outs : int
         Lines seen.
     """
 
-    first_write: float | None = None
-    first_activation: float | None = None
-    first_psum: float | None = None
-    last_psum: float | None = None
-    last_out: float | None = None
+    period: int
+    first_write: int | None = None
+    first_activation: int | None = None
+    first_psum: int | None = None
+    last_psum: int | None = None
+    last_out: int | None = None
     psums: int = 0
     outs: int = 0
 
     def metrics(self) -> dict[str, int | None]:
         """Cycles between the moments, both ends included."""
 
-        def span(first: float | None, last: float | None) -> int | None:
-            return None if first is None or last is None else round((last - first) / PERIOD_NS) + 1
+        def span(first: int | None, last: int | None) -> int | None:
+            return None if first is None or last is None else (last - first) // self.period + 1
 
         ends = [moment for moment in (self.last_psum, self.last_out) if moment is not None]
         load, fill = span(self.first_write, self.first_activation), span(self.first_activation, self.first_psum)
@@ -97,7 +100,8 @@ class Bench:
         self.psums = Judge("psum", plan.psum_cycle.ravel(), lines, cols, width, replay.psum_place)
         outs = replay.out_lines(which)
         self.outs = Judge("out", plan.out_cycle.ravel(), outs, cols, width, lambda line: replay.out_place(which, line))
-        self.moments = Moments()
+        self.moments = Moments(get_sim_steps(PERIOD_NS, "ns"))
+        self._loading = self._writing = False  # write enables as last driven
         self._told = (0, 0)  # words checked and wrong before the tile under way
 
     async def run(self) -> int:
@@ -137,52 +141,40 @@ class Bench:
     async def _window(self, start: int, stop: int) -> None:
         """Cycles ``start .. stop - 1``: in each, look at the outputs, then drive the inputs."""
         dut, edge = self.dut, FallingEdge(self.dut.clk_i)
-        psum_valid, psum, out_valid, out = dut.psum_valid_o, dut.psum_o, dut.out_valid_o, dut.out_o
-        act_we, act_waddr, act_wdata, inst_port = dut.act_we_i, dut.act_waddr_i, dut.act_wdata_i, dut.inst_i
+        psum_valid, out_valid, inst_port = dut.psum_valid_o, dut.out_valid_o, dut.inst_i
+        act_we, act_waddr, act_wdata = dut.act_we_i, dut.act_waddr_i, dut.act_wdata_i
         wgt_valid, wgt_group, wgt_data = dut.wgt_valid_i, dut.wgt_group_i, dut.wgt_i
         words = self.stream.window(start, stop)
-        idle = stop - start - len(words.inst)
-        acts, wgts, insts = words.act + [None] * idle, words.wgt + [None] * idle, words.inst + [0] * idle
         psums_due, outs_due = self.psums.due(start, stop), self.outs.due(start, stop)
-        look, judge_psums = self.moments.first_activation is None, self.psums.lines is not None
-        writing = loading = True
-        before = -1
-        for cycle in range(start, stop):
-            at = cycle - start
+        look = self.moments.first_activation is None
+        loading, writing, before = self._loading, self._writing, -1
+        for cycle, act, wgt, inst, psum_due, out_due in zip(
+            range(start, stop), words.act, words.wgt, words.inst, psums_due, outs_due, strict=True
+        ):
             # what the core shows in this cycle
             if look:
                 look = self._look_for_first(cycle)
             flag = psum_valid.value
-            if flag is not ZERO or psums_due[at] is not None:
-                due = psums_due[at]
-                got = _line(flag, psum) if judge_psums or due is None or flag is not ONE else -1
-                self._seen("psum", got)
-                self.psums.agree() if got == due else self.psums.differ(cycle, get_sim_time("ns"), due, got)
+            if flag is not ZERO or psum_due is not None:
+                self._see_psum(cycle, flag, psum_due)
             flag = out_valid.value
-            if flag is not ZERO or outs_due[at] is not None:
-                due = outs_due[at]
-                got = _line(flag, out) if due != -1 or flag is not ONE else -1
-                self._seen("out", got)
-                self.outs.agree() if got == due else self.outs.differ(cycle, get_sim_time("ns"), due, got)
+            if flag is not ZERO or out_due is not None:
+                self._see_out(cycle, flag, out_due)
             # what it is told to do in this cycle
-            act = acts[at]
             if act is not None:
-                act_we.value, act_waddr.value, act_wdata.value = 1, act[0], act[1]
-                loading = True
-            elif loading:
-                act_we.value = 0
-                loading = False
-            wgt = wgts[at]
+                act_waddr.value, act_wdata.value = act
+            if loading != (act is not None):
+                loading = not loading
+                act_we.value = int(loading)
             if wgt is not None:
-                wgt_valid.value, wgt_group.value, wgt_data.value = 1, wgt[0], wgt[1]
-                writing = True
-            elif writing:
-                wgt_valid.value = 0
-                writing = False
-            if insts[at] != before:
-                before = insts[at]
-                inst_port.value = before
+                wgt_group.value, wgt_data.value = wgt
+            if writing != (wgt is not None):
+                writing = not writing
+                wgt_valid.value = int(writing)
+            if inst != before:
+                inst_port.value = before = inst
             await edge
+        self._loading, self._writing = loading, writing
 
     def _look_for_first(self, cycle: int) -> bool:
         """Note the first request on the ports (driven half a cycle ago) and the first pixel at the array.
@@ -192,21 +184,35 @@ class Bench:
         dut, moments = self.dut, self.moments
         flags = (dut.act_we_i, dut.wgt_valid_i, dut.x_valid, dut.a_valid)
         if moments.first_write is None and cycle > 0 and any(flag.value is ONE for flag in flags):
-            moments.first_write = get_sim_time("ns") - PERIOD_NS
+            moments.first_write = get_sim_time("step") - moments.period
         if str(dut.u_array.valid_i.value)[-1] == "1":
-            moments.first_activation = get_sim_time("ns")
+            moments.first_activation = get_sim_time("step")
             return False
         return True
 
-    def _seen(self, port: str, got: Line) -> None:
-        if got is None:
-            return
-        now, moments = get_sim_time("ns"), self.moments
-        if port == "psum":
-            moments.first_psum = now if moments.first_psum is None else moments.first_psum
-            moments.last_psum, moments.psums = now, moments.psums + 1
+    def _see_psum(self, cycle: int, flag: Logic, due: int | None) -> None:
+        now, moments = get_sim_time("step"), self.moments
+        got = _line(flag, self.dut.psum_o, self.psums, due)
+        if got is not None:
+            if moments.first_psum is None:
+                moments.first_psum = now
+            moments.last_psum = now
+            moments.psums += 1
+        self._judge(self.psums, cycle, now, due, got)
+
+    def _see_out(self, cycle: int, flag: Logic, due: int | None) -> None:
+        now = get_sim_time("step")
+        got = _line(flag, self.dut.out_o, self.outs, due)
+        if got is not None:
+            self.moments.last_out = now
+            self.moments.outs += 1
+        self._judge(self.outs, cycle, now, due, got)
+
+    def _judge(self, judge: Judge, cycle: int, now: int, due: int | None, got: Line) -> None:
+        if got == due:
+            judge.agree()
         else:
-            moments.last_out, moments.outs = now, moments.outs + 1
+            judge.differ(cycle, now * PERIOD_NS / self.moments.period, due, got)
 
     def report(self) -> dict[str, Any]:
         """What was judged, by port, for the report."""
@@ -242,14 +248,22 @@ class Bench:
         self.progress.flush()
 
 
-def _line(flag: Logic, bus: Any) -> Line:
-    """What a port shows: nothing, a packed line, or digits where some are unknown (all of them if the flag is)."""
+def _line(flag: Logic, bus: Any, judge: Judge, due: int | None) -> Line:
+    """What a port shows: nothing, a packed line, or digits where some are unknown (all of them if the flag is).
+
+    A line whose content is not judged is not read: it is what was due.
+    """
     if flag is ZERO:
         return None
-    value = bus.value
+    if flag is ONE and judge.lines is None and due is not None:
+        return due
+    digits = str(bus.value)  # the quick way to a number, and one where no setting of cocotb's lets an X through
     if flag is not ONE:
-        return "x" * len(value)
-    return int(value.to_unsigned()) if value.is_resolvable else str(value)
+        return "x" * len(digits)
+    try:
+        return int(digits, 2)
+    except ValueError:
+        return digits.lower()
 
 
 @cocotb.test()
