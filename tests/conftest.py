@@ -34,6 +34,9 @@ for name in FOREIGN:
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch: workers times threads is the number of cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault(
+        "LOCKSTEP_BUILD", f"build/tb/{os.environ['PYTEST_XDIST_WORKER']}"
+    )  # no two build in one folder
 
 _started = time.monotonic()
 

@@ -21,7 +21,23 @@ from scripts.environment import pins
 
 ROOT = Path(__file__).resolve().parents[1]
 # What setup.sh may use besides bash: POSIX tools that every system has.
-TOOLS = ("bash", "sh", "env", "cat", "cp", "cut", "date", "dirname", "grep", "mkdir", "rm", "sed", "tail", "tr")
+TOOLS = (
+    "bash",
+    "sh",
+    "env",
+    "cat",
+    "cp",
+    "cut",
+    "date",
+    "dirname",
+    "grep",
+    "mkdir",
+    "rm",
+    "sed",
+    "tail",
+    "tr",
+    "uname",
+)
 ICARUS = '#!/bin/sh\necho "Icarus Verilog version ${VERSION:-11.0} (stable)"\n'
 # The real Python, save that it takes a ready-made environment where $TEMPLATE names one: installing pip takes seconds.
 PYTHON = f"""#!/bin/sh

