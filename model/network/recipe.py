@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,13 @@ class Leg:
     ----------
     epochs : int, 0 or more
     peak_rate : float
-        Learning rate at the top of a triangle over the leg's steps that rises for the share `warm_up` and then falls
-        to zero.
+        Learning rate at its top: it rises for the share `warm_up` of the leg's steps, then falls to zero at the end.
     warm_up : float in [0, 1)
     weight_decay : float
         On convolution and linear weights only.
+    knots : tuple of (share, rate)
+        Points that the fall passes through, in order: after `share` of the steps the learning rate is `rate`, linear
+        in between. Without any, it is one straight line.
 
     Raises
     ------
@@ -38,17 +41,32 @@ class Leg:
     peak_rate: float
     warm_up: float
     weight_decay: float
+    knots: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "knots", tuple((float(share), float(rate)) for share, rate in self.knots))
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
         _require(self.peak_rate > 0, f"peak_rate {self.peak_rate}", "more than 0")
         _require(0 <= self.warm_up < 1, f"warm_up {self.warm_up}", "0 or more and less than 1")
         _require(self.weight_decay >= 0, f"weight_decay {self.weight_decay}", "0 or more")
+        shares = [self.warm_up, *(share for share, _ in self.knots), 1.0]
+        _require(
+            all(before < after for before, after in itertools.pairwise(shares)) and all(r >= 0 for _, r in self.knots),
+            f"knots {[list(knot) for knot in self.knots]}",
+            f"[share, rate] pairs, shares rising between warm_up {self.warm_up} and 1, rates 0 or more",
+        )
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step `step` of `steps`: a function of the position alone, so a resumed run has the same."""
         rise = self.warm_up * steps
-        return self.peak_rate * ((step + 1) / (rise + 1) if step < rise else (steps - step) / (steps - rise))
+        if step < rise:
+            return self.peak_rate * ((step + 1) / (rise + 1))
+        start, rate = rise, self.peak_rate
+        for end, after in [*((share * steps, rate) for share, rate in self.knots), (float(steps), 0.0)]:
+            if step <= end:
+                return after + (rate - after) * ((end - step) / (end - start))
+            start, rate = end, after
+        return 0.0
 
 
 @dataclass(frozen=True)
