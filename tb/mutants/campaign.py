@@ -1,0 +1,206 @@
+"""A mutant on trial: its sources, its simulations, and a result that outlives an interrupted run.
+
+A result is kept beside the mutant's sources under a key, the hash of everything it depends on: the RTL with the fault
+in it, the patch, the tests and the golden model, the stages, the simulator and the seed. Errors are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import LockstepError
+from model.files import read_json, write_json
+from tb.common.runner import ROOT
+from tb.mutants.patches import Mutant
+from tb.mutants.stages import Kind, Stage, Verdict, run_stage, stages_of
+
+Result = dict[str, Any]
+# What the stages run, and what that imports.
+SOURCES = (
+    "tb/**/*.py",
+    "model/errors.py",
+    "model/files.py",
+    *(f"model/{part}/**/*.py" for part in ("numeric", "graph", "golden", "vectors")),
+)
+
+
+def read_rtl(folder: Path = ROOT / "rtl") -> dict[str, str]:
+    """Every source of `folder`, by module.
+
+    Raises
+    ------
+    LockstepError
+        When there is none.
+    """
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.v"))}
+    if not sources:
+        raise LockstepError(f"no Verilog sources in {folder}")
+    return sources
+
+
+def mutate(mutant: Mutant, rtl: Mapping[str, str]) -> dict[str, str]:
+    """`rtl` with one fault in it.
+
+    Raises
+    ------
+    LockstepError
+        When the patch does not apply.
+    """
+    if mutant.module not in rtl:
+        raise LockstepError(f"{mutant.path} does not apply: there is no rtl/{mutant.module}.v (any more)")
+    return {**rtl, mutant.module: mutant.apply(rtl[mutant.module])}
+
+
+def surroundings() -> str:
+    """Hash of all that every result depends on besides the RTL and the patch."""
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    programs = [Path(found).resolve() for name in ("vvp", "verilator") if (found := shutil.which(name))]
+    versions = {name: importlib.metadata.version(name) for name in ("cocotb", "numpy")}
+    chosen = {name: os.environ.get(name) for name in ("SIM", "SEED")}
+    told = [platform.python_version(), versions, chosen, [(str(path), path.stat().st_mtime_ns) for path in programs]]
+    digest.update(json.dumps(told, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant, its sources and the folder of its results; or, with `mutant` None, one stage on the RTL as it is."""
+
+    mutant: Mutant | None
+    rtl: Mapping[str, str]
+    stages: Sequence[Stage]
+    folder: Path
+    surroundings: str
+    checks: bool = True
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that the result depends on."""
+        patch = self.mutant.path.read_text(encoding="utf-8") if self.mutant else None
+        told = [patch, dict(self.rtl), [asdict(stage) for stage in self.stages], self.surroundings, self.checks]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def run(self) -> Result:
+        """The kept result, if it is this trial's; else simulate, and keep what comes out.
+
+        Raises
+        ------
+        LockstepError
+            When there is no simulator, or the folder cannot be written.
+        """
+        kept = self.folder / "result.json"
+        key = self.key
+        if kept.is_file():
+            try:
+                result = read_json(kept)
+            except LockstepError:
+                result = None  # cut short or not ours: made again
+            if isinstance(result, dict) and result.get("key") == key:
+                return {**result, "kept": True}
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "rtl").mkdir(parents=True)
+        for module, source in self.rtl.items():
+            (self.folder / "rtl" / f"{module}.v").write_text(source, encoding="utf-8")
+        result = {"key": key, **(self._judge() if self.mutant else self._hold())}
+        if result["outcome"] != "error":
+            write_json(kept, result)
+        return {**result, "kept": False}
+
+    def _simulate(self, checks: bool) -> list[Verdict]:
+        """Stage after stage, up to the first that does not pass."""
+        verdicts: list[Verdict] = []
+        for stage in self.stages:
+            folder = self.folder / ("checks" if checks else "plain") / stage.name
+            verdicts.append(run_stage(stage, self.folder / "rtl", folder, checks))
+            if verdicts[-1].kind is not Kind.PASSED:
+                break
+        return verdicts
+
+    def _hold(self) -> Result:
+        """The RTL as it is: passed only if every stage passes."""
+        verdicts = self._simulate(self.checks)
+        last = verdicts[-1]
+        outcome = {Kind.PASSED: "passed", Kind.ERROR: "error"}.get(last.kind, "failed")
+        seconds = round(sum(verdict.seconds for verdict in verdicts), 2)
+        return {"outcome": outcome, "checks": self.checks, "last": told(last), "seconds": seconds}
+
+    def _judge(self) -> Result:
+        """Who catches the mutant, with SIM_CHECKS and without.
+
+        A test that fails by comparison before any assertion has spoken fails in the same way without them, since the
+        simulation is the same up to there: only when an assertion was first is there anything to run again.
+        """
+        assert self.mutant is not None
+        verdicts = self._simulate(checks=True)
+        caught = verdicts[-1]
+        plain = caught
+        if caught.kind is Kind.ASSERTION:
+            again = self._simulate(checks=False)
+            verdicts, plain = verdicts + again, again[-1]
+        kinds = {caught.kind, plain.kind}
+        outcome = "error" if Kind.ERROR in kinds else "survived" if caught.kind is Kind.PASSED else "killed"
+        return {
+            "name": self.mutant.name,
+            "module": self.mutant.module,
+            "fault": self.mutant.fault,
+            "stands_for": self.mutant.stands_for,
+            "outcome": outcome,
+            "by": None if caught.kind is Kind.PASSED else told(caught),
+            "by_without_checks": None if plain.kind is Kind.PASSED else told(plain),
+            "stages": [verdict.stage.name for verdict in verdicts],
+            "seconds": round(sum(verdict.seconds for verdict in verdicts), 2),
+        }
+
+
+def told(verdict: Verdict) -> Result:
+    """A verdict for the result file."""
+    stage = verdict.stage
+    return {
+        "block": stage.top,
+        "tests": stage.tests,
+        "parameters": dict(stage.parameters),
+        "test": verdict.test,
+        "how": verdict.kind.value,
+        "message": verdict.message,
+        "seconds": verdict.seconds,
+    }
+
+
+def trials(mutants: Sequence[Mutant], rtl: Mapping[str, str], out: Path) -> list[Trial]:
+    """One trial a mutant.
+
+    Raises
+    ------
+    LockstepError
+        When a patch does not apply, or no stage contains the module it changes.
+    """
+    around, result = surroundings(), []
+    for mutant in mutants:
+        stages = stages_of(mutant.module, rtl)
+        if not stages:
+            raise LockstepError(f"{mutant.path}: no block under test contains rtl/{mutant.module}.v")
+        result.append(Trial(mutant, mutate(mutant, rtl), stages, out / mutant.name, around))
+    return result
+
+
+def baseline(chosen: Sequence[Trial], rtl: Mapping[str, str], out: Path) -> list[Trial]:
+    """Every stage that `chosen` may run, on the RTL as it is, with SIM_CHECKS and without: all must pass."""
+    stages = {stage.name: stage for trial in chosen for stage in trial.stages}
+    around = surroundings()
+    return [
+        Trial(None, rtl, [stage], out / ".baseline" / f"{name}_{'checks' if checks else 'plain'}", around, checks)
+        for name, stage in stages.items()
+        for checks in (True, False)
+    ]

@@ -1,0 +1,197 @@
+"""The simulations that a mutant has to get past, and what became of one of them.
+
+Each is one parameter set of a block's own tests, the smallest in which every fault of the block can show. A stage can
+only catch faults of the modules it contains; they are tried from the block itself up to the core.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from xml.etree import ElementTree
+
+from tb.common.runner import BuildError, SimulationError, simulate
+
+LIMIT_SECONDS = 300  # of one simulation that usually takes one or two
+FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILINE)
+# How a cocotb test fails on account of the RTL: something differs, never comes, or does not fit its port.
+FAILURES = ("AssertionError", "SimTimeoutError", "OverflowError", "ValueError")
+RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One simulation: `tests` on `top` with `parameters`."""
+
+    top: str
+    tests: str
+    parameters: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """Short and unlike any other stage's: the last word of `tests`."""
+        return self.tests.rpartition(".")[2]
+
+
+STAGES = (
+    Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
+    Stage("l0", "tb.l0.l0_tests", {"Lanes": 4, "Width": 8}),
+    Stage("ofifo", "tb.ofifo.ofifo_tests", {"Lanes": 5, "Width": 8}),
+    Stage("sfp", "tb.sfp.sfp_tests", {"Cols": 5, "PsumWidth": 24}),
+    Stage(
+        "mac_tile",
+        "tb.mac_tile.mac_tile_tests",
+        {"ActWidth": 8, "WgtWidth": 4, "PsumWidth": 24, "WgtLanes": 2, "GroupWidth": 2, "Group": 3, "Lane": 0},
+    ),
+    Stage(
+        "mac_row",
+        "tb.mac_row.mac_row_tests",
+        {"Cols": 5, "ActWidth": 2, "WgtWidth": 8, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 2},
+    ),
+    Stage(
+        "mac_array",
+        "tb.mac_array.mac_array_tests",
+        {"Rows": 3, "Cols": 5, "ActWidth": 2, "WgtWidth": 8, "PsumWidth": 16, "WgtLanes": 1, "GroupWidth": 3},
+    ),
+    Stage(
+        "core",
+        "tb.core.core_unit_tests",
+        {"Rows": 2, "Cols": 5, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
+        | {"ActDepth": 66, "PsumDepth": 200},
+    ),
+    Stage(
+        "core",
+        "tb.core.core_range_tests",
+        {"Rows": 2, "Cols": 3, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 10, "WgtLanes": 2}
+        | {"ActDepth": 16, "PsumDepth": 4},
+    ),
+)
+
+
+def stages_of(module: str, rtl: Mapping[str, str]) -> list[Stage]:
+    """The stages whose top is `module` or contains it.
+
+    Parameters
+    ----------
+    module : str
+    rtl : mapping of module name to source
+    """
+    return [stage for stage in STAGES if module in _contained(stage.top, rtl)]
+
+
+def _contained(top: str, rtl: Mapping[str, str]) -> set[str]:
+    """`top` and every module below it."""
+    found, waiting = {top}, [top]
+    while waiting:
+        source = rtl[waiting.pop()]
+        below = {name for name in rtl if re.search(rf"^\s*{name}\s+(#\s*\(|u_)", source, re.MULTILINE)} - found
+        found |= below
+        waiting += below
+    return found
+
+
+class Kind(StrEnum):
+    """How a simulation ended."""
+
+    PASSED = "passed"
+    COMPARISON = "comparison"  # a cocotb test failed: FAILURES
+    ASSERTION = "assertion"  # a SIM_CHECKS assertion of the RTL stopped it
+    ERROR = "error"  # neither: it did not build, did not end, or broke off for no reason that is known
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one stage: `test` and `message` say what failed; both are empty when all passed."""
+
+    stage: Stage
+    checks: bool
+    kind: Kind
+    test: str
+    message: str
+    seconds: float
+
+
+def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
+    """Simulate `stage` on the sources in `rtl`, up to its first failing test.
+
+    Parameters
+    ----------
+    stage : Stage
+    rtl : Path
+    folder : Path
+        For the build and the log; emptied first.
+    checks : bool
+        With SIM_CHECKS.
+
+    Raises
+    ------
+    LockstepError
+        When there is no simulator.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    started = time.perf_counter()
+    kind, test, message = Kind.PASSED, "", ""
+    try:
+        with _time_limit():
+            simulate(
+                *(stage.top, stage.tests, stage.parameters),
+                environment={"COCOTB_MAX_FAILURES": "1"},
+                checks=checks,
+                rtl=rtl,
+                build_root=folder,
+                announce=False,
+            )
+    except BuildError as error:
+        complaint = re.search(r"^.*error.*$", _text(folder, "build.log"), re.MULTILINE | re.IGNORECASE)
+        kind, message = Kind.ERROR, f"does not build: {complaint[0] if complaint else error}"
+    except SimulationError as error:
+        kind, test, message = _cause(folder) or (Kind.ERROR, "", str(error).partition("\n")[0])
+    except TimeoutError:
+        kind, message = Kind.ERROR, f"did not end within {LIMIT_SECONDS} s"
+    message = message.replace(f"{rtl.resolve()}/", "rtl/").strip()
+    return Verdict(stage, checks, kind, test, message, round(time.perf_counter() - started, 2))
+
+
+def _cause(folder: Path) -> tuple[Kind, str, str] | None:
+    """Why the simulation in `folder` failed: kind, test and message; None when nothing known stopped it."""
+    failures = []
+    results = _text(folder, "results.xml")
+    if results:
+        cases = ElementTree.fromstring(results).iter("testcase")
+        failures = [(case.get("name", ""), failure) for case in cases for failure in case.iter("failure")]
+    if failures and failures[0][1].get("type") in FAILURES:
+        test, failure = failures[0]
+        return Kind.COMPARISON, test, failure.get("message") or "did not end in time"
+    log = _text(folder, "sim.log")
+    fatal = FATAL.search(log)
+    running = [found["test"] for found in RUNNING.finditer(log[: fatal.start()])] if fatal else []
+    return (Kind.ASSERTION, running[-1], fatal["message"]) if fatal and running else None
+
+
+def _text(folder: Path, name: str) -> str:
+    """The file `name` somewhere below `folder`; empty when there is none."""
+    return next((path.read_text(errors="replace") for path in folder.rglob(name)), "")
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """TimeoutError in the main thread after LIMIT_SECONDS: a fault may well make the simulator run for ever."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LIMIT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
