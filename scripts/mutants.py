@@ -146,7 +146,7 @@ def _tell(summary: Result, results: Sequence[Result], out: Path) -> int:
     if any(result["kept"] for result in results):
         print("  * kept from an earlier run, nothing it depends on has changed")
     print(
-        f"of {summary['mutants']} {summary['killed']} killed, {len(summary['survived'])} survived, "
+        f"{summary['killed']} of {summary['mutants']} mutants killed, {len(summary['survived'])} survived, "
         f"{len(summary['errors'])} errors; {summary['killed_without_checks']} are caught without SIM_CHECKS too; "
         f"{summary['seconds']:.0f} s, {summary['jobs']} at a time"
     )
