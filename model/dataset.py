@@ -128,7 +128,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _dtype(code: bytes | str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
-    """np.dtype with the flags as Python 2's pickles have them, for which NumPy 2.4 would warn."""
+    """np.dtype with the flags as Python 2's pickles have them, of which NumPy 2.4.0 to 2.4.4 would warn."""
     return np.dtype(code.decode("ascii") if isinstance(code, bytes) else code, align=bool(align), copy=bool(copy))
 
 

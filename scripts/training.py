@@ -47,7 +47,7 @@ def load_data(net: str, data: str | None) -> Dataset:
     try:
         from torchvision.datasets import CIFAR10
 
-        with warnings.catch_warnings(action="ignore"):  # of NumPy, about the pickles of 2009
+        with warnings.catch_warnings(action="ignore"):  # of NumPy 2.4.0 to 2.4.4, about pickles of 2009
             CIFAR10(str(folder), train=False, download=True)  # fetches both splits where they are not there already
     except Exception as error:  # whatever a download raises
         raise LockstepError(
