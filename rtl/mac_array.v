@@ -36,11 +36,12 @@ module mac_array #(
   localparam integer FlitWidth = WgtLanes * WgtWidth;
   localparam integer LineWidth = Cols * PsumWidth;
 
-  // Line r enters row r from the north; line Rows leaves the array.
-  wire [(Rows+1)*LineWidth-1:0] psum;
-  wire [Rows*Cols-1:0]          psum_valid;
+  // Line r enters row r from the north; line Rows leaves the array. One net a line, not one bus of all: a simulator
+  // rebuilds a bus whole whenever a part of it changes.
+  wire [LineWidth-1:0] psum       [0:Rows];
+  wire [Cols-1:0]      psum_valid [0:Rows-1];
 
-  assign psum[0 +: LineWidth] = {LineWidth{1'b0}};
+  assign psum[0] = {LineWidth{1'b0}};
 
   genvar r;
   generate
@@ -61,19 +62,19 @@ module mac_array #(
         .wgt_valid_i  (wgt_valid_i[r]),
         .wgt_group_i  (wgt_group_i[r*GroupWidth +: GroupWidth]),
         .wgt_i        (wgt_i[r*FlitWidth +: FlitWidth]),
-        .psum_i       (psum[r*LineWidth +: LineWidth]),
-        .psum_valid_o (psum_valid[r*Cols +: Cols]),
-        .psum_o       (psum[(r+1)*LineWidth +: LineWidth])
+        .psum_i       (psum[r]),
+        .psum_valid_o (psum_valid[r]),
+        .psum_o       (psum[r+1])
       );
 
       if (r < Rows - 1) begin : gen_unused
-        wire unused = &{1'b0, psum_valid[r*Cols +: Cols]};  // only the last row's flags leave the array
+        wire unused = &{1'b0, psum_valid[r]};  // only the last row's flags leave the array
       end
     end
   endgenerate
 
-  assign psum_valid_o = psum_valid[(Rows-1)*Cols +: Cols];
-  assign psum_o       = psum[Rows*LineWidth +: LineWidth];
+  assign psum_valid_o = psum_valid[Rows-1];
+  assign psum_o       = psum[Rows];
 
 `ifndef SYNTHESIS
   initial if (Rows < 1) $fatal(1, "%m: Rows %0d; expected 1 or more", Rows);

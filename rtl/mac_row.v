@@ -32,19 +32,19 @@ module mac_row #(
   localparam integer FlitWidth = WgtLanes * WgtWidth;
 
   // Wire c enters column c; wire Cols leaves the row and ends there.
-  wire [Cols:0]                valid;
-  wire [Cols:0]                swap;
-  wire [(Cols+1)*ActWidth-1:0] act;
-  wire [Cols:0]                wgt_valid;
-  wire [(Cols+1)*GroupWidth-1:0] wgt_group;
-  wire [(Cols+1)*FlitWidth-1:0]  wgt;
+  wire                  valid     [0:Cols];
+  wire                  swap      [0:Cols];
+  wire [ActWidth-1:0]   act       [0:Cols];
+  wire                  wgt_valid [0:Cols];
+  wire [GroupWidth-1:0] wgt_group [0:Cols];
+  wire [FlitWidth-1:0]  wgt       [0:Cols];
 
-  assign valid[0]                   = valid_i;
-  assign swap[0]                    = swap_i;
-  assign act[0 +: ActWidth]         = act_i;
-  assign wgt_valid[0]               = wgt_valid_i;
-  assign wgt_group[0 +: GroupWidth] = wgt_group_i;
-  assign wgt[0 +: FlitWidth]        = wgt_i;
+  assign valid[0]     = valid_i;
+  assign swap[0]      = swap_i;
+  assign act[0]       = act_i;
+  assign wgt_valid[0] = wgt_valid_i;
+  assign wgt_group[0] = wgt_group_i;
+  assign wgt[0]       = wgt_i;
 
   genvar c;
   generate
@@ -62,26 +62,25 @@ module mac_row #(
         .rst_ni      (rst_ni),
         .valid_i     (valid[c]),
         .swap_i      (swap[c]),
-        .act_i       (act[c*ActWidth +: ActWidth]),
+        .act_i       (act[c]),
         .wgt_valid_i (wgt_valid[c]),
-        .wgt_group_i (wgt_group[c*GroupWidth +: GroupWidth]),
-        .wgt_i       (wgt[c*FlitWidth +: FlitWidth]),
+        .wgt_group_i (wgt_group[c]),
+        .wgt_i       (wgt[c]),
         .valid_o     (valid[c+1]),
         .swap_o      (swap[c+1]),
-        .act_o       (act[(c+1)*ActWidth +: ActWidth]),
+        .act_o       (act[c+1]),
         .wgt_valid_o (wgt_valid[c+1]),
-        .wgt_group_o (wgt_group[(c+1)*GroupWidth +: GroupWidth]),
-        .wgt_o       (wgt[(c+1)*FlitWidth +: FlitWidth]),
+        .wgt_group_o (wgt_group[c+1]),
+        .wgt_o       (wgt[c+1]),
         .psum_i      (psum_i[c*PsumWidth +: PsumWidth]),
         .psum_o      (psum_o[c*PsumWidth +: PsumWidth])
       );
+
+      assign psum_valid_o[c] = valid[c+1];
     end
   endgenerate
 
-  assign psum_valid_o = valid[Cols:1];
-
-  wire unused = &{1'b0, swap[Cols], act[Cols*ActWidth +: ActWidth], wgt_valid[Cols],
-                  wgt_group[Cols*GroupWidth +: GroupWidth], wgt[Cols*FlitWidth +: FlitWidth]};
+  wire unused = &{1'b0, swap[Cols], act[Cols], wgt_valid[Cols], wgt_group[Cols], wgt[Cols]};
 
 `ifndef SYNTHESIS
   initial begin
