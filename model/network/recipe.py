@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,8 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
-        return dataclasses.asdict(self)
+        described: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return described
 
 
 def check_bits(weight_bits: int, act_bits: int) -> None:
@@ -129,10 +131,10 @@ def load(net: str, **changes: int | None) -> Recipe:
     LockstepError
         When there is no such recipe, or a value is missing, unknown or impossible.
     """
+    known = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    if net not in known:
+        raise LockstepError(f"no network {net!r}; expected one of {', '.join(known)}")
     path = FOLDER / f"{net}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
-        raise LockstepError(f"no network {net!r}; expected one of {known}")
     try:
         content = tomllib.loads(path.read_text())
         for leg in ("float", "qat"):

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import time
+import zipfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,6 +263,9 @@ class Trainer:
         if not self.checkpoint.exists():
             return
         try:
+            with zipfile.ZipFile(self.checkpoint) as archive:  # torch.load does not look at the checksums that it wrote
+                if damaged := archive.testzip():
+                    raise ValueError(f"{damaged} is damaged")
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
             if state["key"] != self.key:
                 raise LockstepError(

@@ -1,0 +1,128 @@
+"""Recipes: those that are shipped, their learning rates, and impossible numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from model.errors import LockstepError
+from model.network import recipe as recipes
+from model.network.nets import PLANS
+from model.network.recipe import FOLDER, Leg, check_bits, load
+from tests.trained import recipe
+
+
+def test_every_network_has_a_recipe():
+    assert {path.stem for path in FOLDER.glob("*.toml")} == set(PLANS)
+    for net in PLANS:
+        described = load(net).describe()
+        assert json.loads(json.dumps(described)) == described
+        assert (described["weight_bits"], described["act_bits"]) == (4, 4)
+
+
+def test_changes_replace_what_the_file_says():
+    changed = load("tiny", weight_bits=2, act_bits=3, seed=9, float_epochs=0, qat_epochs=5)
+    assert (changed.weight_bits, changed.act_bits, changed.seed) == (2, 3, 9)
+    assert (changed.float.epochs, changed.qat.epochs) == (0, 5)
+    same = load("tiny", weight_bits=None, float_epochs=None)
+    assert same == load("tiny")
+    assert changed.qat.peak_rate == same.qat.peak_rate
+
+
+@pytest.mark.parametrize("net", ["resnet", "", "../recipes/tiny", "tiny.toml", "TINY"])
+def test_an_unknown_network(net):
+    with pytest.raises(LockstepError, match=r"no network '.*'; expected one of tiny, vgg16"):
+        load(net)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"weight_bits": 1}, r"WBITS=1 is impossible; expected 2\.\.8"),
+        ({"act_bits": 9}, r"ABITS=9 is impossible; expected 2\.\.8"),
+        ({"float_epochs": -1}, "-1 epochs is impossible; expected 0 or more"),
+        ({"qat_epochs": 0}, "QAT_EPOCHS=0 is impossible; expected 1 or more"),
+        ({"seed": -1}, r"SEED=-1 is impossible; expected 0\.\.2147483647"),
+        ({"seed": 1 << 31}, "SEED=2147483648 is impossible"),
+        ({"batch": 1}, "batch 1 is impossible; expected 2 or more"),
+        ({"crop": -1}, "crop -1"),
+        ({"evaluate_every": 0}, "evaluate_every 0"),
+        ({"label_smoothing": 1}, "label_smoothing 1"),
+        ({"colour": 3}, r"tiny\.toml: .*unexpected keyword argument 'colour'"),
+    ],
+)
+def test_impossible_numbers(changes, told):
+    with pytest.raises(LockstepError, match=told):
+        load("tiny", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"peak_rate": 0.0}, "peak_rate 0.0"),
+        ({"warm_up": 1.0}, "warm_up 1.0"),
+        ({"weight_decay": -1e-4}, "weight_decay"),
+    ],
+)
+def test_impossible_legs(changes, told):
+    with pytest.raises(LockstepError, match=told):
+        Leg(**{"epochs": 1, "peak_rate": 0.1, "warm_up": 0.1, "weight_decay": 0.0, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("batch = ", "net.toml: Invalid value"), ("batch = 3", "net.toml: 'float'"), ("[float]\n[qat]", "net")],
+)
+def test_a_recipe_file_that_is_none(text, told, tmp_path, monkeypatch):
+    (tmp_path / "net.toml").write_text(text)
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    with pytest.raises(LockstepError, match=told):
+        load("net")
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_widths_at_the_limits(bits):
+    check_bits(bits, bits)
+
+
+def test_the_learning_rate_is_a_triangle():
+    leg = Leg(3, 0.2, 0.25, 0.0)
+    rates = [leg.rate(step, 100) for step in range(100)]
+    peak = int(np.argmax(rates))
+    assert peak == 25
+    assert rates[25] == pytest.approx(0.2)
+    assert rates[0] == pytest.approx(0.2 / 26)
+    assert rates[99] == pytest.approx(0.2 / 75)
+    assert (np.diff(rates[:26]) > 0).all()
+    assert (np.diff(rates[25:]) < 0).all()
+    np.testing.assert_allclose(np.diff(rates[:25]), 0.2 / 26, rtol=1e-9)
+    np.testing.assert_allclose(np.diff(rates[25:]), -0.2 / 75, rtol=1e-9)
+
+
+def test_the_fall_passes_through_its_knots():
+    leg = Leg(3, 0.2, 0.1, 0.0, knots=((0.5, 0.15), (0.8, 0.05)))
+    rates = np.array([leg.rate(step, 1000) for step in range(1000)])
+    np.testing.assert_allclose(rates[[100, 500, 800]], [0.2, 0.15, 0.05])
+    for start, end, by in ((100, 500, -0.05), (500, 800, -0.1), (800, 999, -0.05 * 199 / 200)):
+        np.testing.assert_allclose(np.diff(rates[start : end + 1]), by / (end - start), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "knots", [((0.1, 0.1),), ((1.0, 0.1),), ((0.5, 0.1), (0.5, 0.05)), ((0.6, 0.1), (0.5, 0.05)), ((0.5, -0.1),)]
+)
+def test_impossible_knots(knots):
+    with pytest.raises(LockstepError, match=r"knots .* is impossible; expected \[share, rate\] pairs"):
+        Leg(3, 0.2, 0.1, 0.0, knots=knots)
+
+
+def test_without_warm_up_the_rate_only_falls():
+    rates = [Leg(1, 0.2, 0.0, 0.0).rate(step, 10) for step in range(10)]
+    np.testing.assert_allclose(rates, 0.2 * (1 - np.arange(10) / 10))
+
+
+def test_a_recipe_does_not_change_under_way():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe().seed = 3  # type: ignore[misc]
