@@ -5,6 +5,7 @@
 
 SHELL := /bin/sh
 .SUFFIXES:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 

@@ -264,9 +264,12 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
         raise LockstepError(f"an image file has 1 or 3 channels; the network takes {channels}")
     try:
         with Image.open(path) as opened:
+            deep = opened.mode if opened.mode == "F" or opened.mode.startswith("I") else ""
             image = opened.convert("RGB" if channels == 3 else "L")
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise LockstepError(f"cannot read image {path} ({type(error).__name__}: {error})") from error
+    if deep:  # Pillow would cut such values off at 255
+        raise LockstepError(f"image {path} has pixels of more than 8 bits (mode {deep}); save it with 8 bits a channel")
     if resize:
         image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     if image.size != (width, height):

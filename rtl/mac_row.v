@@ -1,7 +1,7 @@
 // mac_row.v - one row of Cols processing elements: pixels and weight flits travel east, psums cross from north to south.
 // psum_o[c] <= psum_i[c] + wgt[c] * act, one column a cycle later than the column to its west.
 // Latency: column c takes a pixel c cycles after the west port; 1 cycle from there to psum_o.
-// Golden: model.golden.cycle.step.
+// Golden: model.golden.cycle.step_row.
 `default_nettype none
 
 module mac_row #(

@@ -1,7 +1,7 @@
 // mac_tile.v - one weight-stationary processing element: when valid, psum_o <= psum_i + wgt * act_i.
 // wgt is the active weight; on the first pixel of a tile (swap_i) it is the shadow weight, which then becomes the active one.
 // Latency 1 cycle in both directions (west to east, north to south).
-// Golden: model.golden.cycle.step.
+// Golden: model.golden.cycle.step_pe.
 `default_nettype none
 
 module mac_tile #(

@@ -1,1 +1,1 @@
-"""Entry points behind `make`: they read arguments, call the model, print and write; no rule of the arithmetic lives here."""
+"""Entry points behind `make`: they read arguments, call the model, print and write; the arithmetic lives elsewhere."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
-from model.files import write_atomic, write_json
+from model.files import alone, write_atomic, write_json
 from model.vectors.manifest import NAME
+from scripts.guard import guarded
 from tb.common.runner import SimulationError, simulate
 from tb.core.launch import run_replay, wave_format
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
@@ -26,6 +27,7 @@ REGISTER_TEST = "test_registers_of_back_to_back_tiles_shorter_than_the_wave"
 FATAL = re.compile(r"FATAL|%Fatal|%Error")
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when the RTL and the files disagree, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -42,23 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     folder, out = Path(args.vectors), Path(args.out)
-    try:
-        manifest = Path(args.manifest) if args.manifest else None
-        if manifest is None and folder.is_dir() and not (folder / NAME).exists():
-            return _propose(folder, out)
-        if folder == DEFAULT_SET and not folder.exists():
-            raise LockstepError(
-                f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>"
-            )
-        if not re.fullmatch(r"\d{1,4}", args.wgt_lanes):
-            raise LockstepError(
-                f"WGT_LANES is {args.wgt_lanes!r}; expected a whole number, {DEFAULT_WGT_LANES} for instance"
-            )
-        args.sim = args.sim or os.environ.get("SIM") or "icarus"
-        return _run(folder, manifest, out, args, wave_format(args.waves, args.sim))
-    except LockstepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    manifest = Path(args.manifest) if args.manifest else None
+    if manifest is None and folder.is_dir() and not (folder / NAME).exists():
+        return _propose(folder, out)
+    if folder == DEFAULT_SET and not folder.exists():
+        raise LockstepError(f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>")
+    if not re.fullmatch(r"\d{1,4}", args.wgt_lanes):
+        raise LockstepError(
+            f"WGT_LANES is {args.wgt_lanes!r}; expected a whole number, {DEFAULT_WGT_LANES} for instance"
+        )
+    args.sim = args.sim or os.environ.get("SIM") or "icarus"
+    waves = wave_format(args.waves, args.sim)
+    # Job, progress and report go through files in `out`: a second run there would be judged by the first one's.
+    with alone(out / "lock", f"`make sim` in {out}"):
+        return _run(folder, manifest, out, args, waves)
 
 
 def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespace, waves: str | None) -> int:
@@ -67,6 +66,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
 
     def begin(replay: Replay) -> None:
         replays.append(replay)
+        (out / "result.json").unlink(missing_ok=True)  # whatever ends this run early must not leave an older verdict
         bits, array = replay.manifest.bits, replay.manifest.array
         widths = f"act {bits.act}, wgt {bits.wgt}, psum {bits.psum} bits"
         print(f"{folder} on the {array.rows}x{array.cols} array ({widths})", flush=True)

@@ -23,6 +23,7 @@ from model.vectors.generate import describe, generate
 from model.vectors.propose import propose
 from model.vectors.reader import read_set
 from model.vectors.writer import render
+from scripts.guard import guarded
 
 RESULT = Path("build/vectors/result.json")
 DIGITS_SHAPE = (1, 8, 8)
@@ -33,7 +34,8 @@ Array = np.ndarray[Any, Any]
 def image_name(image: str) -> str:
     """What the image is called in the folder's name: ``sample``, the index, or a file's name without its suffix.
 
-    A file called like the sample or like an index gets ``file_`` in front, so that no two images share a folder.
+    A file called like the sample or like an index gets ``file_`` in front. Two files of one name share a folder: the
+    later set replaces the earlier.
 
     >>> image_name("sample"), image_name("7"), image_name("photos/my cat.png"), image_name("7.png")
     ('sample', '7', 'my_cat', 'file_7')
@@ -42,6 +44,16 @@ def image_name(image: str) -> str:
         return str(int(image)) if image.isdecimal() else image
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(image).stem)
     return f"file_{stem}" if stem == "sample" or stem.isdecimal() else stem
+
+
+def set_name(image: str, rows: int, cols: int, psum_bits: int) -> str:
+    """The set's folder: ``img<image>``, with whatever is not the default array behind it.
+
+    >>> set_name("sample", 8, 8, 16), set_name("7", 4, 16, 16), set_name("sample", 8, 8, 19)
+    ('imgsample', 'img7_4x16', 'imgsample_psum19')
+    """
+    array = "" if (rows, cols) == (8, 8) else f"_{rows}x{cols}"
+    return f"img{image_name(image)}{array}" + ("" if psum_bits == 16 else f"_psum{psum_bits}")
 
 
 def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
@@ -98,8 +110,8 @@ def read_array(path: Path) -> Array:
 
 def whole_number(name: str, text: str) -> int:
     """The integer in `text`; `name` is the variable of the make line."""
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise LockstepError(f"{name}={text} is not a whole number; expected {name}=8, for instance")
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise LockstepError(f"{name}={text!r} is not a whole number; expected {name}=8, for instance")
     return int(text)
 
 
@@ -112,7 +124,7 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     manifest = describe(graph, args.layer, image_name(args.image), rows, cols, psum_bits)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
-    folder = Path(args.out) / graph.name / args.layer / f"img{image_name(args.image)}"
+    folder = Path(args.out) / graph.name / args.layer / set_name(args.image, rows, cols, psum_bits)
     require_replaceable(folder)
     vectors = generate(graph, load_image(args.image, args.data, graph), manifest)
     written = replace_folder(folder, render(vectors))
@@ -140,6 +152,7 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when a set that is checked is wrong, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -157,23 +170,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", metavar="FOLDER", help="instead: check the numbers of a set against each other")
     parser.add_argument("--manifest", metavar="FILE", help="with --check: the manifest, where it is not in the folder")
     args = parser.parse_args(arguments)
-    try:
-        if args.propose:
-            proposal = propose(Path(args.propose))
-            print(proposal.report(), file=sys.stderr)
-            print(proposal.manifest.to_json(), end="")
-            return 0
-        if args.check:
-            wrong = check_set(read_set(Path(args.check), Path(args.manifest) if args.manifest else None))
-            for mismatch in wrong[:20]:
-                print(mismatch)
-            print(f"{args.check}: {len(wrong)} wrong words")
-            return 1 if wrong else 0
-        result = write(args)
-        write_json(RESULT, result)
-    except LockstepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if args.propose:
+        proposal = propose(Path(args.propose))
+        print(proposal.report(), file=sys.stderr)
+        print(proposal.manifest.to_json(), end="")
+        return 0
+    if args.check:
+        wrong = check_set(read_set(Path(args.check), Path(args.manifest) if args.manifest else None))
+        for mismatch in wrong[:20]:
+            print(mismatch)
+        print(f"{args.check}: {len(wrong)} wrong words")
+        return 1 if wrong else 0
+    result = write(args)
+    write_json(RESULT, result)
     psum, counts = result["psum"], f"{result['files']} files, {result['lines']} lines, {result['bytes']} bytes"
     reach = f"{psum['low']}..{psum['high']} at most (channel {psum['channel']})"
     print(f"{result['folder']}: {counts}, {result['seconds']} s")

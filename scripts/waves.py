@@ -11,24 +11,22 @@ import sys
 from pathlib import Path
 
 from model.errors import LockstepError
+from scripts.guard import guarded
 
 OUT = Path("build/sim")
 VIEWERS = ("gtkwave", "surfer")
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when the viewer fails, 2 when there is nothing to open."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=str(OUT), help="folder of the dump (%(default)s)")
     parser.add_argument("--viewer", default=os.environ.get("VIEWER", ""), help="gtkwave or surfer, name or path")
     args = parser.parse_args(arguments)
-    try:
-        dump = find_dump(Path(args.out))
-        viewer = find_viewer(args.viewer)
-        line = command(viewer or VIEWERS[0], dump)
-    except LockstepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    dump = find_dump(Path(args.out))
+    viewer = find_viewer(args.viewer)
+    line = command(viewer or VIEWERS[0], dump)
     if viewer is None:
         how = "apt install gtkwave, brew install --cask gtkwave, or https://surfer-project.org"
         print(f"no waveform viewer here; install one ({how}), then: {shlex.join(line)}")

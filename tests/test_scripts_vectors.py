@@ -40,13 +40,13 @@ USUAL = ("--net", "./small.graph.zip", "--layer", "conv.2", "--image", "photo.np
 
 def test_a_set_and_its_result_file(place, capsys):
     status, out, err = run(capsys, *USUAL, "--rows", "4", "--cols", "3", "--psum", "18")
-    folder = place / "vectors" / "small" / "conv.2" / "imgphoto"
+    folder = place / "vectors" / "small" / "conv.2" / "imgphoto_4x3_psum18"
     assert (status, err) == (0, "")
     back = read_set(folder)
     assert check_set(back) == []
     assert (back.manifest.array.rows, back.manifest.array.cols, back.manifest.bits.psum) == (4, 3, 18)
     result = json.loads((place / "build" / "vectors" / "result.json").read_text())
-    assert result["folder"] == "vectors/small/conv.2/imgphoto"
+    assert result["folder"] == "vectors/small/conv.2/imgphoto_4x3_psum18"
     assert result["files"] == len(list(folder.iterdir()))
     assert result["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     assert result["lines"] == sum(path.read_bytes().count(b"\n") for path in folder.iterdir())
@@ -54,7 +54,7 @@ def test_a_set_and_its_result_file(place, capsys):
     assert result["tiles"] == {"ic": 3, "oc": 2}
     assert result["psum"]["bits"] == 18
     assert result["psum"]["bits_needed"] <= 16
-    assert out.splitlines()[0].startswith(f"vectors/small/conv.2/imgphoto: {result['files']} files, ")
+    assert out.splitlines()[0].startswith(f"vectors/small/conv.2/imgphoto_4x3_psum18: {result['files']} files, ")
     assert str(place) not in (folder / "manifest.json").read_text(), "a set names no place of the machine that made it"
 
 
@@ -68,8 +68,8 @@ BAD = {
     "no such network": (["--net", "vgg99"], "no integer graph for network 'vgg99'; expected one of "),
     "no such graph file": (["--net", "./none.graph.zip"], "cannot read none.graph.zip: No such file or directory"),
     "no such layer": (["--layer", "conv.9"], "no layer 'conv.9' in small; expected one of conv.0, conv.1, conv.2"),
-    "rows no number": (["--rows", "eight"], "ROWS=eight is not a whole number; expected ROWS=8, for instance"),
-    "rows negative": (["--rows=-8"], "ROWS=-8 is not a whole number; expected ROWS=8, for instance"),
+    "rows no number": (["--rows", "eight"], "ROWS='eight' is not a whole number; expected ROWS=8, for instance"),
+    "rows negative": (["--rows=-8"], "ROWS='-8' is not a whole number; expected ROWS=8, for instance"),
     "rows zero": (["--rows", "0"], "array.rows is 0; expected 1..1024"),
     "cols too many": (["--cols", "100000"], "array.cols is 100000; expected 1..1024"),
     "psum too narrow": (["--psum", "8"], "layer conv.2: psums of output channel "),
@@ -122,8 +122,8 @@ def test_image_files_are_resized_to_the_input(place, capsys):
     assert check_set(read_set(place / "vectors" / "small" / "conv.2" / "imgmy_cat")) == []
 
 
-def test_no_two_images_share_a_folder():
-    assert doctest.testmod(scripts.vectors) == (0, 1)
+def test_names_of_images_and_sets():
+    assert doctest.testmod(scripts.vectors) == (0, 2)
 
 
 def test_check_and_propose_sets_of_others(place, capsys):

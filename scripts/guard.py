@@ -1,0 +1,36 @@
+"""How every entry point ends when it has no result: bad input, an interrupt, a file system that refuses."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+from model.errors import LockstepError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+P = ParamSpec("P")
+
+
+def guarded(run: Callable[P, int]) -> Callable[P, int]:
+    """`run`, whose bad input and refused files become one line on stderr and status 2, and an interrupt status 130."""
+
+    @functools.wraps(run)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return run(*args, **kwargs)
+        except LockstepError as error:
+            print(f"error: {error}", file=sys.stderr)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            print(
+                f"error: {where}{error.strerror or error}; check the path, its permissions and the free space",
+                file=sys.stderr,
+            )
+        except KeyboardInterrupt:
+            print("\ninterrupted; nothing was written over", file=sys.stderr)
+            return INTERRUPTED
+        return BAD_INPUT
+
+    return inner
