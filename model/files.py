@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import tempfile
@@ -93,9 +92,9 @@ def alone(path: Path, what: str) -> Iterator[None]:
         yield
 
 
-def remove_parts(path: Path) -> None:
-    """Remove what `write_atomic` calls for `path` left behind when they were killed; none may be under way."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+def remove_parts(folder: Path) -> None:
+    """Remove what killed `write_atomic` calls left behind in `folder`; none may be under way there."""
+    for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
 
 

@@ -113,7 +113,7 @@ def run(net: str, data: str | None, changes: Mapping[str, int | None], images: i
     folder = BUILD / "train" / name
     with alone(folder.parent / f".{name}.lock", f"another run of {name}"):
         trainer = Trainer(build(net, len(dataset.classes), *bits, seed=recipe.seed), dataset, recipe, folder, quiet)
-        remove_parts(trainer.checkpoint)
+        remove_parts(folder)
         trainer.run()
         return measure(trainer, dataset, net, name, images)
 

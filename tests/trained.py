@@ -12,6 +12,7 @@ from model.network.nets import POOL, ConvNet
 from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU, set_quantized
 from model.network.recipe import Leg, Recipe
 
+KILLED_RUN = ["--net", "tiny", "--float-epochs", "3", "--qat-epochs", "3", "--quiet"]  # arguments of scripts.train
 PLAN, INPUT_SHAPE = (6, 5, POOL, 4, POOL), (3, 4, 4)
 
 
