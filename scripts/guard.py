@@ -29,7 +29,7 @@ def guarded(run: Callable[P, int]) -> Callable[P, int]:
                 file=sys.stderr,
             )
         except KeyboardInterrupt:
-            print("\ninterrupted; nothing was written over", file=sys.stderr)
+            print("\ninterrupted", file=sys.stderr)
             return INTERRUPTED
         return BAD_INPUT
 

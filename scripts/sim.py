@@ -66,7 +66,6 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
 
     def begin(replay: Replay) -> None:
         replays.append(replay)
-        (out / "result.json").unlink(missing_ok=True)  # whatever ends this run early must not leave an older verdict
         bits, array = replay.manifest.bits, replay.manifest.array
         widths = f"act {bits.act}, wgt {bits.wgt}, psum {bits.psum} bits"
         print(f"{folder} on the {array.rows}x{array.cols} array ({widths})", flush=True)
@@ -82,6 +81,9 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
             on_tile=_print_tile,
         )
         _print_table(result)
+    except KeyboardInterrupt:
+        (out / "result.json").unlink(missing_ok=True)  # a half-made dump must not stand beside an older verdict
+        raise
     except SimulationError as error:
         result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
         print(f"stopped: {result['stopped']}", file=sys.stderr)
