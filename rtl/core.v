@@ -1,12 +1,13 @@
 // core.v - the datapath: activation memory, l0, array, ofifo, two psum banks, sfp; driven by one instruction word a cycle.
-// psum[c] = sum over r of wgt[r][c] * act[r]; bank p_wbank[p_addr] <= psum (+ bank p_rbank[p_addr]); out = sum of bank lines.
+// psum[c] = sum over r of wgt[r][c] * act[r]; sum = (psum << p_plane*ActWidth) (+ bank p_rbank[p_addr]); bank p_wbank[p_addr] <= sum;
+// out = sum of bank lines.
 // Latency: instruction to psum_valid_o Rows + Cols cycles; a_last to out_valid_o 2 cycles.
 // Golden: model.golden.blocks.run_program.
 //
 //   cycle of the instruction     n                act memory read; weights of the tile on the port by now
 //                                n+1+r+c          the pixel is at PE(r,c)
 //                                n+Rows+Cols-1    psum bank read (p_acc)
-//                                n+Rows+Cols      psum_valid_o; psum bank write
+//                                n+Rows+Cols      psum_valid_o, sum_o; psum bank write
 //                                n+Rows+Cols+1    an `a` instruction may read it
 //   an `a` instruction           m                psum bank read;  m+1 at the sfp;  m+2 out_valid_o (a_last)
 //
@@ -23,19 +24,23 @@ module core #(
   parameter integer WgtLanes  = 2,    // columns of weights in one flit
   parameter integer ActDepth  = 128,  // activation lines
   parameter integer PsumDepth = 256,  // psum lines of each of the two banks
+  parameter integer ActBanks  = 1,    // banks of the activation memory that one write fills
+  parameter integer ActSegs   = 1,    // parts of an activation line with a write enable of their own
+  parameter integer SideWidth = 1,    // bits of an instruction that come out beside its sum
   // derived, leave them
   parameter integer Groups        = (Cols + WgtLanes - 1) / WgtLanes,
   parameter integer GroupWidth    = (Groups > 1) ? $clog2(Groups) : 1,
   parameter integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1,
   parameter integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1,
-  parameter integer InstWidth     = 10 + ActAddrWidth + 2 * PsumAddrWidth
+  parameter integer LineAddrWidth = (ActDepth / ActBanks > 1) ? $clog2(ActDepth / ActBanks) : 1,
+  parameter integer InstWidth     = 13 + SideWidth + ActAddrWidth + 2 * PsumAddrWidth
 ) (
   input  wire                              clk_i,
   input  wire                              rst_ni,
-  // activation memory write port, row r at [r*ActWidth +: ActWidth]
-  input  wire                              act_we_i,
-  input  wire [ActAddrWidth-1:0]           act_waddr_i,
-  input  wire [Rows*ActWidth-1:0]          act_wdata_i,
+  // activation memory write port, row r at [r*ActWidth +: ActWidth] of each bank's line; an enable a bank and segment
+  input  wire [ActBanks*ActSegs-1:0]       act_we_i,
+  input  wire [LineAddrWidth-1:0]          act_waddr_i,
+  input  wire [ActBanks*Rows*ActWidth-1:0] act_wdata_i,
   // weight stream: column wgt_group_i*WgtLanes + l, row r at [(l*Rows+r)*WgtWidth +: WgtWidth]
   input  wire                              wgt_valid_i,
   input  wire [GroupWidth-1:0]             wgt_group_i,
@@ -45,6 +50,9 @@ module core #(
   // psum of this pass, before it is added to memory; column c at [c*PsumWidth +: PsumWidth]
   output wire                              psum_valid_o,
   output wire [Cols*PsumWidth-1:0]         psum_o,
+  // beside it: what is written to memory, and the side bits of its instruction
+  output wire [Cols*PsumWidth-1:0]         sum_o,
+  output wire [SideWidth-1:0]              sum_side_o,
   // accumulated and rectified output
   output wire                              out_valid_o,
   output wire [Cols*PsumWidth-1:0]         out_o
@@ -53,7 +61,7 @@ module core #(
   localparam integer LineWidth = Cols * PsumWidth;
   localparam integer FlitWidth = WgtLanes * WgtWidth;
   localparam integer WordWidth = 3 + GroupWidth + FlitWidth + ActWidth;  // one row's share of the wave
-  localparam integer DestWidth = 4 + PsumAddrWidth;                      // where a psum goes
+  localparam integer DestWidth = 6 + SideWidth + PsumAddrWidth;          // where a psum goes
 
   // ---------------------------------------------------------------- instruction fields, MSB to LSB
   wire                     x_valid, x_swap;           // stream a pixel; it is the first of its tile
@@ -62,38 +70,45 @@ module core #(
   wire [PsumAddrWidth-1:0] p_addr;
   wire                     a_valid, a_first, a_last, a_relu, a_bank;  // accumulate a psum line
   wire [PsumAddrWidth-1:0] a_addr;
+  wire                     x_zero;   // the pixel is padding: code 0, nothing is read
+  wire [1:0]               p_plane;  // the pixel is this plane of a wide activation: the psum counts 2^(p_plane*ActWidth)
+  wire [SideWidth-1:0]     p_side;   // comes out beside the sum
 
   assign {x_valid, x_swap, x_addr, p_acc, p_rbank, p_wbank, p_addr,
-          a_valid, a_first, a_last, a_relu, a_bank, a_addr} = inst_i;
+          a_valid, a_first, a_last, a_relu, a_bank, a_addr, x_zero, p_plane, p_side} = inst_i;
 
   // ---------------------------------------------------------------- activations and weights become one skewed wave
-  wire [Rows*ActWidth-1:0]  act;
-  wire                      valid, swap;
+  wire [Rows*ActWidth-1:0]  act_line, act;
+  wire                      valid, swap, zero;
   wire [Rows*WordWidth-1:0] line;
   wire [Rows*WordWidth-1:0] wave;
 
-  sram #(
+  act_mem #(
     .Width (Rows * ActWidth),
-    .Depth (ActDepth)
+    .Depth (ActDepth),
+    .Banks (ActBanks),
+    .Segs  (ActSegs)
   ) u_act_mem (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
     .we_i    (act_we_i),
     .waddr_i (act_waddr_i),
     .wdata_i (act_wdata_i),
-    .re_i    (x_valid),
+    .re_i    (x_valid && !x_zero),
     .raddr_i (x_addr),
-    .rdata_o (act)
+    .rdata_o (act_line)
   );
 
+  assign act = zero ? {(Rows*ActWidth){1'b0}} : act_line;
+
   delay #(
-    .Width  (2),
+    .Width  (3),
     .Cycles (1)
   ) u_x_delay (
     .clk_i  (clk_i),
     .rst_ni (rst_ni),
-    .data_i ({x_valid, x_valid && x_swap}),
-    .data_o ({valid, swap})
+    .data_i ({x_valid, x_valid && x_swap, x_zero}),
+    .data_o ({valid, swap, zero})
   );
 
   l0 #(
@@ -164,8 +179,11 @@ module core #(
   // ---------------------------------------------------------------- where each psum goes, timed to meet it
   wire                     r_valid, r_acc, r_rbank, r_wbank;  // one cycle before the psum: bank read
   wire [PsumAddrWidth-1:0] r_addr;
+  wire [1:0]               r_plane;
+  wire [SideWidth-1:0]     r_side;
   wire                     w_valid, w_acc, w_rbank, w_wbank;  // with the psum: bank write
   wire [PsumAddrWidth-1:0] w_addr;
+  wire [1:0]               w_plane;
 
   delay #(
     .Width  (DestWidth),
@@ -173,8 +191,8 @@ module core #(
   ) u_dest_delay (
     .clk_i  (clk_i),
     .rst_ni (rst_ni),
-    .data_i ({x_valid, p_acc, p_rbank, p_wbank, p_addr}),
-    .data_o ({r_valid, r_acc, r_rbank, r_wbank, r_addr})
+    .data_i ({x_valid, p_acc, p_rbank, p_wbank, p_addr, p_plane, p_side}),
+    .data_o ({r_valid, r_acc, r_rbank, r_wbank, r_addr, r_plane, r_side})
   );
 
   delay #(
@@ -183,8 +201,8 @@ module core #(
   ) u_write_delay (
     .clk_i  (clk_i),
     .rst_ni (rst_ni),
-    .data_i ({r_valid, r_acc, r_rbank, r_wbank, r_addr}),
-    .data_o ({w_valid, w_acc, w_rbank, w_wbank, w_addr})
+    .data_i ({r_valid, r_acc, r_rbank, r_wbank, r_addr, r_plane, r_side}),
+    .data_o ({w_valid, w_acc, w_rbank, w_wbank, w_addr, w_plane, sum_side_o})
   );
 
   // ---------------------------------------------------------------- psum banks
@@ -238,12 +256,16 @@ module core #(
 
     for (c = 0; c < Cols; c = c + 1) begin : gen_col
       wire [PsumWidth-1:0] base = w_acc ? old_line[c*PsumWidth +: PsumWidth] : {PsumWidth{1'b0}};
-      wire [PsumWidth-1:0] psum = psum_o[c*PsumWidth +: PsumWidth];
+      wire [PsumWidth-1:0] part = psum_o[c*PsumWidth +: PsumWidth];
+      wire [PsumWidth-1:0] psum = part << (w_plane * ActWidth);
       assign w_line[c*PsumWidth +: PsumWidth] = base + psum;
 
 `ifdef SIM_CHECKS
       wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {psum[PsumWidth-1], psum};
+      wire signed [PsumWidth-1:0] part_again = $signed(psum) >>> (w_plane * ActWidth);
       always @(posedge clk_i) begin
+        if (rst_ni && w_valid && part_again != part)
+          $fatal(1, "%m: overflow, %0d of plane %0d does not fit %0d bits", $signed(part), w_plane, PsumWidth);
         if (rst_ni && w_valid && (^base) === 1'bx) $fatal(1, "%m: added to address %0d, never written", w_addr);
         if (rst_ni && w_valid && sum_full[PsumWidth] != sum_full[PsumWidth-1])
           $fatal(1, "%m: overflow, %0d + %0d does not fit %0d bits", $signed(base), $signed(psum), PsumWidth);
@@ -251,6 +273,8 @@ module core #(
 `endif
     end
   endgenerate
+
+  assign sum_o = w_line;
 
   // ---------------------------------------------------------------- accumulation
   wire s_valid, s_first, s_last, s_relu, s_bank;
@@ -281,10 +305,19 @@ module core #(
   );
 
 `ifdef SIM_CHECKS
+  wire [ActBanks*ActSegs-1:0] x_bank;  // enables of the bank that a pixel reads
+  genvar e;
+  generate
+    for (e = 0; e < ActBanks; e = e + 1) begin : gen_x_bank
+      assign x_bank[e*ActSegs +: ActSegs] = {ActSegs{(x_addr >> LineAddrWidth) == e || ActBanks == 1}};
+    end
+  endgenerate
+
   always @(posedge clk_i) begin
     if (rst_ni) begin
       if ((^{x_valid, a_valid, act_we_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on a valid or an enable");
-      if (x_valid && act_we_i && x_addr == act_waddr_i)
+      if (x_valid && (^{x_zero, p_plane, p_side}) === 1'bx) $fatal(1, "%m: X in the fields of a pixel");
+      if (x_valid && !x_zero && |(act_we_i & x_bank) && x_addr[LineAddrWidth-1:0] == act_waddr_i)
         $fatal(1, "%m: activation line %0d is read while it is written", x_addr);
       if (psum_valid_o != w_valid) $fatal(1, "%m: the psum and its destination did not meet");
     end

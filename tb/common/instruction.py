@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SIDE_WIDTH = 1  # the core's SideWidth
+
 
 def address_width(depth: int) -> int:
     """Bits that address `depth` words, at least 1.
@@ -25,7 +27,7 @@ class InstructionFormat:
     --------
     >>> fmt = InstructionFormat(72, 144)
     >>> fmt.width
-    33
+    37
     >>> fmt.offsets()["a_addr"], fmt.offsets()["x_valid"]
     ((0, 8), (32, 1))
     """
@@ -40,6 +42,7 @@ class InstructionFormat:
             *(("x_valid", 1), ("x_swap", 1), ("x_addr", act)),
             *(("p_acc", 1), ("p_rbank", 1), ("p_wbank", 1), ("p_addr", psum)),
             *(("a_valid", 1), ("a_first", 1), ("a_last", 1), ("a_relu", 1), ("a_bank", 1), ("a_addr", psum)),
+            *(("x_zero", 1), ("p_plane", 2), ("p_side", SIDE_WIDTH)),
         )
 
     @property

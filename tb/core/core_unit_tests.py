@@ -109,6 +109,8 @@ class Bench:
             fields |= {
                 "x_valid": 1,
                 "x_swap": int(pixel.swap),
+                "x_zero": 0,
+                "p_plane": 0,
                 "x_addr": pixel.line,
                 "p_wbank": pixel.bank,
                 "p_addr": pixel.address,
