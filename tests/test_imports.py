@@ -19,6 +19,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
     "model.numeric": ({"model.errors"}, {"numpy"}),
     "model.graph": ({"model.errors", "model.files", "model.numeric"}, {"numpy"}),
     "model.golden": ({"model.errors", "model.numeric", "model.graph"}, {"numpy"}),
+    "model.program": ({"model.errors", "model.numeric", "model.graph", "model.golden"}, {"numpy"}),
     "model.vectors": ({"model.errors", "model.files", "model.numeric", "model.graph", "model.golden"}, {"numpy"}),
     "model.dataset": ({"model.errors", "model.files"}, {"numpy", "PIL", "sklearn"}),
     "model.network": (
@@ -36,6 +37,7 @@ WITHOUT_TORCH = (
     "model.numeric",
     "model.graph",
     "model.golden",
+    "model.program",
     "model.vectors",
     "tb",
     "scripts.vectors",

@@ -1,0 +1,1 @@
+"""Software of the engine: an integer graph compiled into descriptors, activation lines and the weight stream."""

@@ -1,0 +1,120 @@
+"""The shape of an engine: what its Verilog parameters are, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from model.errors import LockstepError
+
+ADDRESS_BITS = 16  # of an activation line address in a descriptor
+MAX_SUB = 4  # planes of a wide input, or banks: the count of the descriptor's level `sub`
+
+
+@dataclass(frozen=True)
+class EngineShape:
+    """The parameters of `engine`.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Array size; one divides the other. cols = k * rows: the activation memory has k banks (k <= 4); rows = k * cols:
+        its lines have k segments.
+    act_width, wgt_width, psum_width : int
+        Bits of an activation code (unsigned, <= 8), a weight code (signed, <= 8), a psum (signed, <= 48).
+    wgt_lanes : int
+        Columns of weights in one stream word.
+    act_depth : int
+        Activation lines, over all banks; a bank holds a power of two of them.
+    psum_depth : int
+        Psum lines of a bank: the longest pass.
+    mul_width, bias_width : int
+        Bits of M and B of the requantization, signed.
+    layers : int
+        Descriptors in the table.
+
+    Raises
+    ------
+    LockstepError
+        When the numbers make no engine.
+    """
+
+    rows: int = 8
+    cols: int = 8
+    act_width: int = 4
+    wgt_width: int = 4
+    psum_width: int = 20
+    wgt_lanes: int = 2
+    act_depth: int = 16384
+    psum_depth: int = 1024
+    mul_width: int = 28
+    bias_width: int = 36
+    layers: int = 32
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of 1 or more")
+        if self.rows % self.cols and self.cols % self.rows:
+            raise LockstepError(f"engine: {self.rows} rows and {self.cols} columns; expected one to divide the other")
+        if self.banks > MAX_SUB:
+            raise LockstepError(f"engine: {self.cols} columns on {self.rows} rows; expected at most {MAX_SUB} times")
+        limits = {"act_width": 8, "psum_width": 48, "mul_width": 48, "bias_width": 64, "layers": 255}
+        for name, most in {**limits, "wgt_width": 8, "rows": 255, "cols": 255}.items():
+            if getattr(self, name) > most:
+                raise LockstepError(f"engine: {name} is {getattr(self, name)}; expected at most {most}")
+        if self.wgt_width < 2:
+            raise LockstepError("engine: wgt_width is 1; expected 2..8, weights are signed")
+        if self.wgt_lanes > self.cols:
+            raise LockstepError(f"engine: wgt_lanes is {self.wgt_lanes}; expected at most the {self.cols} columns")
+        if self.psum_width < self.act_width + self.wgt_width:
+            need = self.act_width + self.wgt_width
+            raise LockstepError(f"engine: psum_width is {self.psum_width}; one product needs {need}")
+        if self.act_depth > 1 << ADDRESS_BITS:
+            raise LockstepError(f"engine: act_depth is {self.act_depth}; expected at most {1 << ADDRESS_BITS}")
+        if self.act_depth % self.banks or (self.banks > 1 and self.bank_depth & (self.bank_depth - 1)):
+            raise LockstepError(
+                f"engine: act_depth is {self.act_depth} in {self.banks} banks; expected a power of two in each"
+            )
+
+    @property
+    def banks(self) -> int:
+        """Activation memory banks: an output position fills one line in each."""
+        return max(1, self.cols // self.rows)
+
+    @property
+    def segments(self) -> int:
+        """Segments of an activation line: an output position fills one of them."""
+        return max(1, self.rows // self.cols)
+
+    @property
+    def bank_depth(self) -> int:
+        """Lines of a bank."""
+        return self.act_depth // self.banks
+
+    @property
+    def groups(self) -> int:
+        """Stream words of a weight tile."""
+        return -(-self.cols // self.wgt_lanes)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a stream word."""
+        return self.wgt_lanes * self.rows * self.wgt_width
+
+    @property
+    def line_bits(self) -> int:
+        """Bits of an activation line."""
+        return self.rows * self.act_width
+
+    @property
+    def param_words(self) -> int:
+        """Stream words of one column's M and B (ParWords)."""
+        return -(-(self.mul_width + self.bias_width) // self.word_bits)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The parameters of `rtl/engine.v`, by their Verilog names."""
+        return {
+            "".join(part.title() for part in item.name.split("_")): getattr(self, item.name) for item in fields(self)
+        }

@@ -1,0 +1,161 @@
+"""Where the codes of a map lie in the activation memory, in both directions (sequencer.md, "Activation memory").
+
+A line holds `rows` codes, row r at ``[r*act_width +: act_width]``. An address is {bank, line}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.program.array import EngineShape
+from model.program.words import pack_fields
+
+Array = np.ndarray[Any, Any]
+
+
+class Lines(NamedTuple):
+    """Lines and where they go.
+
+    Parameters
+    ----------
+    address : int64 array (n,)
+    codes : uint8 array (n, rows), or (n, cols) for what the write-back writes
+    """
+
+    address: Array
+    codes: Array
+
+    def packed(self, act_width: int) -> Array:
+        """The lines as words: bytes uint8 (n, ceil(lanes * act_width / 8)), see `model.program.words`."""
+        return pack_fields(self.codes, act_width)
+
+
+def _tiled(codes: Array, lanes: int, tiles: int) -> Array:
+    """Codes (channels, y, x) as uint8 [tile][y*x][lane], filled up with zeros."""
+    full = np.zeros((tiles * lanes, codes.shape[1] * codes.shape[2]), np.uint8)
+    full[: codes.shape[0]] = codes.reshape(codes.shape[0], -1)  # (channel, position)
+    return np.ascontiguousarray(full.reshape(tiles, lanes, -1).transpose(0, 2, 1))  # (tile, position, lane)
+
+
+def _untiled(tiles: Array, channels: int, height: int, width: int) -> Array:
+    """The inverse of `_tiled`: [tile][y*x][lane] as (channels, y, x)."""
+    flat = tiles.transpose(0, 2, 1).reshape(-1, height, width)  # (tile * lane, y, x)
+    return np.ascontiguousarray(flat[:channels])
+
+
+@dataclass(frozen=True)
+class _Map:
+    shape: EngineShape
+    base: int
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def positions(self) -> int:
+        """Positions of the map."""
+        return self.height * self.width
+
+    @property
+    def tiles(self) -> int:
+        """Channel tiles of `rows`."""
+        return -(-self.channels // self.shape.rows)
+
+    def _check(self, codes: Array, bits: int) -> None:
+        expected = (self.channels, self.height, self.width)
+        if codes.shape != expected or codes.dtype.kind != "u":
+            raise LockstepError(f"a map of {codes.dtype}{codes.shape}; expected unsigned integers {expected}")
+        if codes.size and int(codes.max()) >> bits:
+            raise LockstepError(f"a map holds code {int(codes.max())}; expected at most {(1 << bits) - 1}")
+
+
+@dataclass(frozen=True)
+class OuterMap(_Map):
+    """A map loaded from outside: plane after plane, tile after tile, position after position, in bank 0.
+
+    Parameters
+    ----------
+    shape : EngineShape
+    base : int
+        Address of the first line.
+    channels, height, width : int
+    bits : int
+        Of a code; plane s of ceil(bits / act_width) holds the bits from s * act_width on.
+    """
+
+    bits: int
+
+    @property
+    def planes(self) -> int:
+        """Planes of a code."""
+        return -(-self.bits // self.shape.act_width)
+
+    @property
+    def lines(self) -> int:
+        """Lines of the memory that it takes."""
+        return self.planes * self.tiles * self.positions
+
+    def encode(self, codes: Array) -> Lines:
+        """The lines of `codes`, unsigned integers (channels, height, width), in order of address."""
+        self._check(codes, self.bits)
+        width = self.shape.act_width
+        tiles = _tiled(codes, self.shape.rows, self.tiles)
+        planes = [(tiles >> (plane * width)) & ((1 << width) - 1) for plane in range(self.planes)]
+        lines = np.stack(planes).reshape(-1, self.shape.rows)  # (plane * tile * position, row)
+        return Lines(self.base + np.arange(self.lines), lines.astype(np.uint8))
+
+    def decode(self, lines: Array) -> Array:
+        """Codes uint8 (channels, height, width) of the lines (n, rows) at `encode`'s addresses."""
+        planes = lines.reshape(self.planes, self.tiles, self.positions, self.shape.rows).astype(np.int64)
+        weight = np.int64(1) << (np.arange(self.planes) * self.shape.act_width)
+        tiles = np.tensordot(weight, planes, 1)
+        return _untiled(tiles, self.channels, self.height, self.width).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class InnerMap(_Map):
+    """A map between two layers: as the write-back leaves it, in banks or segments.
+
+    Parameters
+    ----------
+    shape : EngineShape
+    base : int
+        First line, within a bank.
+    channels, height, width : int
+    """
+
+    @property
+    def lines(self) -> int:
+        """Lines that it takes in each bank."""
+        return -(-self.tiles // self.shape.banks) * self.positions
+
+    def encode(self, codes: Array) -> Lines:
+        """The lines of `codes`, unsigned integers (channels, height, width), in order of address."""
+        self._check(codes, self.shape.act_width)
+        banks = self.shape.banks
+        per_bank = -(-self.tiles // banks)
+        tiles = _tiled(codes, self.shape.rows, per_bank * banks)  # tile t: bank t % banks, tile t / banks
+        lines = tiles.reshape(per_bank, banks, self.positions, self.shape.rows).transpose(1, 0, 2, 3)
+        inside = self.base + np.arange(self.lines)
+        address = (np.arange(banks)[:, None] * self.shape.bank_depth + inside).reshape(-1)  # (bank * line)
+        return Lines(address, np.ascontiguousarray(lines.reshape(-1, self.shape.rows)))
+
+    def decode(self, lines: Array) -> Array:
+        """Codes uint8 (channels, height, width) of the lines (n, rows) at `encode`'s addresses."""
+        banks = self.shape.banks
+        split = lines.reshape(banks, -1, self.positions, self.shape.rows)  # (bank, tile in it, position, row)
+        tiles = split.transpose(1, 0, 2, 3).reshape(-1, self.positions, self.shape.rows)  # (tile, position, row)
+        return _untiled(tiles, self.channels, self.height, self.width).astype(np.uint8)
+
+    def writes(self, codes: Array) -> Lines:
+        """What the write-back writes, in its order: line addresses within a bank, codes (n, cols)."""
+        self._check(codes, self.shape.act_width)
+        cols, segments = self.shape.cols, self.shape.segments
+        tiles = _tiled(codes, cols, -(-self.channels // cols))
+        start = self.base + np.arange(len(tiles)) // segments * self.positions
+        address = (start[:, None] + np.arange(self.positions)).reshape(-1)  # (output tile * position)
+        return Lines(address, tiles.reshape(-1, cols))  # (output tile * position, col)

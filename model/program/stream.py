@@ -1,0 +1,110 @@
+"""The weight and parameter stream of a layer (sequencer.md, "Weight and parameter stream")."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.golden.tiling import tile_weights
+from model.graph.graph import Layer
+from model.numeric.formats import signed_bits_for
+from model.program.array import EngineShape
+from model.program.words import pack, pack_fields, to_bits
+
+Array = np.ndarray[Any, Any]
+
+
+class Stream(NamedTuple):
+    """Words in the order in which they are sent.
+
+    Parameters
+    ----------
+    words : uint8 array (n, ceil(word_bits / 8))
+        Least significant byte first.
+    last : bool array (n,)
+        With the last word of each layer.
+    """
+
+    words: Array
+    last: Array
+
+
+def join(streams: list[Stream]) -> Stream:
+    """One stream after another."""
+    return Stream(np.concatenate([s.words for s in streams]), np.concatenate([s.last for s in streams]))
+
+
+def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int) -> Array:
+    """Weight tiles in the order of the passes.
+
+    Parameters
+    ----------
+    weight : integer array (out, in, ky, kx)
+    planes : int
+        Each input tile is taken so many times, kernel inside plane.
+    banks : int
+        Input tiles come in groups of so many, the last group filled up with zeros.
+
+    Returns
+    -------
+    int64 array [oc][pass][col][row]
+    """
+    tiles = tile_weights(weight, shape.rows, shape.cols)  # [oc][ic][kij][col][row]
+    oc, ic, _, cols, rows = tiles.shape
+    if ic % banks:
+        tiles = np.pad(tiles, ((0, 0), (0, -ic % banks), (0, 0), (0, 0), (0, 0)))
+    return np.repeat(tiles, planes, axis=1).reshape(oc, -1, cols, rows)  # [oc][ic * plane * kij][col][row]
+
+
+def weight_words(tiles: Array, shape: EngineShape) -> Array:
+    """Weight tiles [oc][pass][col][row] as words uint8 [oc][pass * groups][byte]."""
+    oc, passes, cols, rows = tiles.shape
+    full = np.zeros((oc, passes, shape.groups * shape.wgt_lanes, rows), np.int8)
+    full[:, :, :cols] = tiles
+    words = pack_fields(full.reshape(-1, shape.wgt_lanes * rows), shape.wgt_width)  # (oc * pass * group, lane * row)
+    return words.reshape(oc, passes * shape.groups, -1)  # [oc][pass * group][byte]
+
+
+def parameter_words(layer: Layer, shape: EngineShape) -> Array:
+    """M and B of `layer`, output tile by output tile, as words uint8 [oc][col * param_words][byte].
+
+    Raises
+    ------
+    LockstepError
+        When a value does not fit mul_width or bias_width.
+    """
+    oc = -(-layer.out_channels // shape.cols)
+    values = np.zeros((2, oc * shape.cols), np.int64)
+    for index, (name, width, array) in enumerate(
+        (("multiplier", shape.mul_width, layer.multiplier), ("bias", shape.bias_width, layer.bias))
+    ):
+        need = signed_bits_for(int(array.min()), int(array.max()))
+        if need > width:
+            raise LockstepError(f"layer {layer.name}: its {name} needs {need} bits; the engine has {width}")
+        values[index, : layer.out_channels] = array
+    bits = np.zeros((oc * shape.cols, shape.param_words * shape.word_bits), np.uint8)
+    bits[:, : shape.mul_width] = to_bits(values[0], shape.mul_width)
+    bits[:, shape.mul_width : shape.mul_width + shape.bias_width] = to_bits(values[1], shape.bias_width)
+    words = pack(bits.reshape(-1, shape.word_bits))  # (oc * col * word, bit)
+    return words.reshape(oc, shape.cols * shape.param_words, -1)  # [oc][col * word][byte]
+
+
+def layer_stream(layer: Layer, weight: Array, shape: EngineShape, planes: int, banks: int) -> Stream:
+    """The words of one layer; `weight` as the array takes it (see `model.program.taken`).
+
+    Raises
+    ------
+    LockstepError
+        When the weights or the parameters do not fit the engine.
+    """
+    if layer.wgt.bits > shape.wgt_width:
+        raise LockstepError(f"layer {layer.name}: weights of {layer.wgt.bits} bits; the engine has {shape.wgt_width}")
+    flits = weight_words(pass_tiles(weight, shape, planes, banks), shape)
+    before_last = flits.shape[1] - shape.groups
+    words = np.concatenate([flits[:, :before_last], parameter_words(layer, shape), flits[:, before_last:]], axis=1)
+    words = words.reshape(-1, words.shape[2])  # (oc * word, byte)
+    last = np.zeros(len(words), bool)
+    last[-1] = True
+    return Stream(words, last)
