@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import write_json
+from scripts.numbers import whole_number
 from tb.mutants.campaign import Result, Trial, baseline, read_rtl, trials
 from tb.mutants.patches import PATCHES, Mutant, read_mutants
 
@@ -30,11 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for sources, logs and results (%(default)s)")
     args = parser.parse_args(arguments)
     try:
-        if not args.jobs.isdecimal() or not 1 <= int(args.jobs) <= 64:
-            raise LockstepError(f"--jobs is {args.jobs!r}; expected 1..64, simulations at a time")
+        jobs = whole_number("JOBS", args.jobs, cores)
+        if not 1 <= jobs <= 64:
+            raise LockstepError(f"JOBS={jobs} is impossible; expected 1..64, simulations at a time")
         mutants = read_mutants(args.patches)
         chosen = _choose(mutants, args.only)
-        return _run(chosen, len(chosen) == len(mutants), args.out.resolve(), int(args.jobs))
+        return _run(chosen, len(chosen) == len(mutants), args.out.resolve(), jobs)
     except LockstepError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -16,7 +16,8 @@ from model.errors import LockstepError
 from model.files import alone, write_atomic, write_json
 from model.vectors.manifest import NAME
 from scripts.guard import guarded
-from tb.common.runner import SimulationError, simulate
+from scripts.numbers import whole_number
+from tb.common.runner import DEFAULT_SEED, SimulationError, simulate
 from tb.core.launch import run_replay, wave_format
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
 from tb.waves.layout import gtkwave, surfer
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--wgt-lanes", default=str(DEFAULT_WGT_LANES), help="columns of weights in a cycle (%(default)s)"
     )
+    parser.add_argument(
+        "--seed", default=os.environ.get("SEED") or str(DEFAULT_SEED), help="of the random tiles (%(default)s)"
+    )
     parser.add_argument("--out", default=str(OUT), help="folder for the result and the dump (%(default)s)")
     parser.add_argument(
         "--no-registers", action="store_true", help="leave out the check of every register of the array"
@@ -49,10 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _propose(folder, out)
     if folder == DEFAULT_SET and not folder.exists():
         raise LockstepError(f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>")
-    if not re.fullmatch(r"\d{1,4}", args.wgt_lanes):
-        raise LockstepError(
-            f"WGT_LANES is {args.wgt_lanes!r}; expected a whole number, {DEFAULT_WGT_LANES} for instance"
-        )
+    args.wgt_lanes = whole_number("WGT_LANES", args.wgt_lanes, DEFAULT_WGT_LANES)
+    args.seed = whole_number("SEED", args.seed, DEFAULT_SEED)
+    if not 0 <= args.seed < 1 << 32:
+        raise LockstepError(f"SEED={args.seed} is impossible; expected 0..{(1 << 32) - 1}")
     args.sim = args.sim or os.environ.get("SIM") or "icarus"
     waves = wave_format(args.waves, args.sim)
     # Job, progress and report go through files in `out`: a second run there would be judged by the first one's.
@@ -73,8 +77,9 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
     try:
         result: dict[str, Any] = run_replay(
             *(folder, out, manifest),
-            wgt_lanes=int(args.wgt_lanes),
+            wgt_lanes=args.wgt_lanes,
             simulator=args.sim,
+            seed=args.seed,
             waves=waves,
             build_root=_build_root(out),
             on_start=begin,
@@ -88,7 +93,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
         print(f"stopped: {result['stopped']}", file=sys.stderr)
     if not args.no_registers:
-        result["registers"] = _registers(replays[0], args.sim, _build_root(out))
+        result["registers"] = _registers(replays[0], args.sim, args.seed, _build_root(out))
         result["passed"] = result["passed"] and result["registers"]["passed"]
     result["vectors"], result["manifest"] = str(folder), str(manifest or folder / NAME)
     result["waves"] = str(dump) if dump is not None and dump.is_file() else None
@@ -124,7 +129,7 @@ def _build_root(out: Path) -> Path:
     return Path(os.environ.get("LOCKSTEP_BUILD") or out / "build")
 
 
-def _registers(replay: Replay, simulator: str, build_root: Path) -> dict[str, Any]:
+def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> dict[str, Any]:
     """Rung 1 of the ladder on the set's array, 8x8 at most: every PE register at every edge equals the cycle model."""
     parameters = replay.parameters
     rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
@@ -145,6 +150,7 @@ def _registers(replay: Replay, simulator: str, build_root: Path) -> dict[str, An
         outcome = simulate(
             *("mac_array", "tb.mac_array.mac_array_tests", chosen),
             simulator=simulator,
+            seed=seed,
             only=[REGISTER_TEST],
             build_root=build_root,
             announce=False,

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 
 from model.errors import LockstepError
+from scripts.numbers import whole_number
 
 
-def whole_number(name: str, text: str | None) -> int | None:
-    """The integer in `text`, None for None or nothing; `name` is the variable of the make line."""
-    if not text:
-        return None
-    if not re.fullmatch(r"-?\d{1,12}", text):
-        raise LockstepError(f"{name}={text} is not a whole number; expected {name}=4, for instance")
-    return int(text)
+def optional_number(name: str, text: str | None, example: int = 4) -> int | None:
+    """The integer in `text`; None, so the recipe's, for None or nothing."""
+    return whole_number(name, text, example) if text else None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,13 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         changes = {
-            "weight_bits": whole_number("WBITS", args.wbits),
-            "act_bits": whole_number("ABITS", args.abits),
-            "seed": whole_number("SEED", args.seed),
-            "float_epochs": whole_number("FLOAT_EPOCHS", args.float_epochs),
-            "qat_epochs": whole_number("QAT_EPOCHS", args.qat_epochs),
+            "weight_bits": optional_number("WBITS", args.wbits),
+            "act_bits": optional_number("ABITS", args.abits),
+            "seed": optional_number("SEED", args.seed),
+            "float_epochs": optional_number("FLOAT_EPOCHS", args.float_epochs),
+            "qat_epochs": optional_number("QAT_EPOCHS", args.qat_epochs),
         }
-        compare = whole_number("COMPARE", args.compare) or 1
+        compare = optional_number("COMPARE", args.compare) or 1
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded: idle threads sleep
         # Imported here: torch takes seconds to load, and until then a wrong argument is told and Ctrl-C ends cleanly.
         from scripts import training

@@ -24,6 +24,7 @@ from model.vectors.propose import propose
 from model.vectors.reader import read_set
 from model.vectors.writer import render
 from scripts.guard import guarded
+from scripts.numbers import whole_number
 
 RESULT = Path("build/vectors/result.json")
 DIGITS_SHAPE = (1, 8, 8)
@@ -108,17 +109,11 @@ def read_array(path: Path) -> Array:
     return array
 
 
-def whole_number(name: str, text: str) -> int:
-    """The integer in `text`; `name` is the variable of the make line."""
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise LockstepError(f"{name}={text!r} is not a whole number; expected {name}=8, for instance")
-    return int(text)
-
-
 def write(args: argparse.Namespace) -> dict[str, Any]:
     """Write the set that `args` ask for; returns what goes into the result file."""
     started = time.monotonic()
-    rows, cols, psum_bits = (whole_number(n.upper(), getattr(args, n)) for n in ("rows", "cols", "psum"))
+    sizes = {"rows": 8, "cols": 8, "psum": 16}
+    rows, cols, psum_bits = (whole_number(name.upper(), getattr(args, name), usual) for name, usual in sizes.items())
     path = storage.find(args.net)
     graph = storage.load(path)
     manifest = describe(graph, args.layer, image_name(args.image), rows, cols, psum_bits)

@@ -69,7 +69,7 @@ BAD = {
     "no such graph file": (["--net", "./none.graph.zip"], "cannot read none.graph.zip: No such file or directory"),
     "no such layer": (["--layer", "conv.9"], "no layer 'conv.9' in small; expected one of conv.0, conv.1, conv.2"),
     "rows no number": (["--rows", "eight"], "ROWS='eight' is not a whole number; expected ROWS=8, for instance"),
-    "rows negative": (["--rows=-8"], "ROWS='-8' is not a whole number; expected ROWS=8, for instance"),
+    "rows negative": (["--rows=-8"], "array.rows is -8; expected 1..1024"),
     "rows zero": (["--rows", "0"], "array.rows is 0; expected 1..1024"),
     "cols too many": (["--cols", "100000"], "array.cols is 100000; expected 1..1024"),
     "psum too narrow": (["--psum", "8"], "layer conv.2: psums of output channel "),

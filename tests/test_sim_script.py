@@ -149,7 +149,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "an unknown wave format": (lambda _: ["--waves", "evcd"], "WAVES is 'evcd'; expected 1, fst or vcd"),
     "no weight lanes": (lambda _: ["--wgt-lanes", "0"], "WGT_LANES is 0; expected 1..4"),
     "too many weight lanes": (lambda _: ["--wgt-lanes", "5"], "WGT_LANES is 5; expected 1..4"),
-    "weight lanes in words": (lambda _: ["--wgt-lanes", "two"], "WGT_LANES is 'two'; expected a whole number"),
+    "weight lanes in words": (lambda _: ["--wgt-lanes", "two"], "WGT_LANES='two' is not a whole number"),
+    "weight lanes in digits of another script": (lambda _: ["--wgt-lanes", "\u0662"], "is not a whole number"),
+    "a seed that is none": (lambda _: ["--seed", "1_0"], "SEED='1_0' is not a whole number; expected SEED=1"),
+    "a negative seed": (lambda _: ["--seed", "-1"], "SEED=-1 is impossible; expected 0..4294967295"),
 }
 
 
