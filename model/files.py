@@ -112,10 +112,19 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     LockstepError
-        When it is missing, unreadable or not JSON (with line and column).
+        When it is missing, unreadable or not JSON (with line and column), or an object names a key twice.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):  # Python would take the last one and say nothing
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise LockstepError(f"{path}: the key {twice!r} stands twice in one object; expected it once")
+        return found
+
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=once)
     except OSError as error:
         raise LockstepError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

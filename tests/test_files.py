@@ -140,6 +140,7 @@ def test_json_without_numbers_that_are_none(value, tmp_path):
         (b'{"a": 1,\n}', r"line 2 column 1: .*; expected JSON"),
         (b'"\xff"', r"not UTF-8 text \(byte 1\); expected JSON"),
         (b"[" * 200_000, "nested too deeply"),
+        (b'{"a": [{"b": 1, "c": 2, "b": 1}]}', "the key 'b' stands twice in one object; expected it once"),
     ],
 )
 def test_what_is_not_json_is_told_with_its_place(content, told, tmp_path):
