@@ -24,6 +24,7 @@ Shape = tuple[int, int, int]
 CIFAR_FOLDER = "cifar-10-batches-py"
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_SHAPE = (3, 32, 32)
+DIGITS_SHAPE = (1, 8, 8)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
 LAYOUTS = f"{CIFAR_FOLDER}, or a folder with train/<class>/* and test/<class>/*"
 

@@ -6,54 +6,33 @@ import dataclasses
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from model.dataset import CIFAR_FOLDER, LAYOUTS, Dataset, load_digits, load_folder
+from model.dataset import Dataset
 from model.errors import LockstepError
 from model.files import alone, remove_parts, write_json
 from model.golden import execute
+from model.golden.evaluate import Executor
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.network import recipe as recipes
 from model.network.freeze import exact_codes, freeze
 from model.network.nets import PLANS, ConvNet, build
 from model.network.train import Trainer
+from scripts.datasets import BUILD, load_data
 
 Array = np.ndarray[Any, Any]
-BUILD = Path("build")
 
 
-def load_data(net: str, data: str | None) -> Dataset:
-    """The data set of `net`: the bundled digits, the folder `data`, or CIFAR-10 downloaded by torchvision.
-
-    Raises
-    ------
-    LockstepError
-        When it cannot be had, or is not what is expected of it.
-    """
-    if net == "tiny":
-        if data is not None:
-            raise LockstepError("NET=tiny trains on scikit-learn's bundled digits; leave DATA out")
-        return load_digits()
-    if data is not None:
-        return load_folder(Path(data), PLANS[net][0], cache=BUILD / "cache")
-    folder = BUILD / "data"
-    try:
-        from torchvision.datasets import CIFAR10
-
-        with warnings.catch_warnings(action="ignore"):  # of NumPy 2.4.0 to 2.4.4, about pickles of 2009
-            CIFAR10(str(folder), train=False, download=True)  # fetches both splits where they are not there already
-    except Exception as error:  # whatever a download raises
-        raise LockstepError(
-            f"cannot download CIFAR-10 ({type(error).__name__}: {error}); give a folder you have: DATA=<{LAYOUTS}>"
-        ) from error
-    return load_folder(folder / CIFAR_FOLDER, PLANS[net][0])
+def training_data(net: str, data: str | None) -> Dataset:
+    """The data set that NET and DATA mean, as `scripts.datasets.load_data`; the digits are `tiny`'s only set."""
+    if net == "tiny" and data is not None:
+        raise LockstepError("NET=tiny trains on scikit-learn's bundled digits; leave DATA out")
+    return load_data(PLANS[net][0], data)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +88,7 @@ def run(net: str, data: str | None, changes: Mapping[str, int | None], images: i
     recipe = recipes.load(net, **changes)
     bits = (recipe.weight_bits, recipe.act_bits)
     name = net if bits == (4, 4) else f"{net}_w{bits[0]}a{bits[1]}"
-    dataset = load_data(net, data)
+    dataset = training_data(net, data)
     folder = BUILD / "train" / name
     with alone(folder.parent / f".{name}.lock", f"another run of {name}"):
         trainer = Trainer(build(net, len(dataset.classes), *bits, seed=recipe.seed), dataset, recipe, folder, quiet)
@@ -137,7 +116,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
         return 1
     print("integer accuracy over the whole test set ...", flush=True)
     started = time.monotonic()
-    logits = execute.logits(graph, dataset.test_pixels)
+    logits = Executor(graph).logits(dataset.test_pixels)
     seconds = time.monotonic() - started
     accuracy = int((logits.argmax(axis=1) == dataset.test_labels).sum()) / len(logits)
     fake_quant = trainer.evaluate()
