@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from model.errors import LockstepError
 
 ADDRESS_BITS = 16  # of an activation line address in a descriptor
+POWERS = tuple(1 << i for i in range(1, ADDRESS_BITS + 1))
+MAX_SIDES = 251  # rows + cols: the drain is counted in 8 bits
 MAX_SUB = 4  # planes of a wide input, or banks: the count of the descriptor's level `sub`
 
 
@@ -30,7 +32,7 @@ class EngineShape:
     mul_width, bias_width : int
         Bits of M and B of the requantization, signed.
     layers : int
-        Descriptors in the table.
+        Descriptors in the table, 2..255.
 
     Raises
     ------
@@ -59,12 +61,17 @@ class EngineShape:
             raise LockstepError(f"engine: {self.rows} rows and {self.cols} columns; expected one to divide the other")
         if self.banks > MAX_SUB:
             raise LockstepError(f"engine: {self.cols} columns on {self.rows} rows; expected at most {MAX_SUB} times")
-        limits = {"act_width": 8, "psum_width": 48, "mul_width": 48, "bias_width": 64, "layers": 255}
-        for name, most in {**limits, "wgt_width": 8, "rows": 255, "cols": 255}.items():
+        limits = {"act_width": 8, "wgt_width": 8, "psum_width": 48, "mul_width": 48, "bias_width": 64, "layers": 255}
+        for name, most in limits.items():
             if getattr(self, name) > most:
                 raise LockstepError(f"engine: {name} is {getattr(self, name)}; expected at most {most}")
-        if self.wgt_width < 2:
-            raise LockstepError("engine: wgt_width is 1; expected 2..8, weights are signed")
+        for name in ("wgt_width", "layers"):
+            if getattr(self, name) < 2:
+                raise LockstepError(f"engine: {name} is {getattr(self, name)}; expected at least 2")
+        if self.rows + self.cols > MAX_SIDES:
+            raise LockstepError(
+                f"engine: {self.rows} rows + {self.cols} columns; expected at most {MAX_SIDES} together"
+            )
         if self.wgt_lanes > self.cols:
             raise LockstepError(f"engine: wgt_lanes is {self.wgt_lanes}; expected at most the {self.cols} columns")
         if self.psum_width < self.act_width + self.wgt_width:
@@ -72,9 +79,9 @@ class EngineShape:
             raise LockstepError(f"engine: psum_width is {self.psum_width}; one product needs {need}")
         if self.act_depth > 1 << ADDRESS_BITS:
             raise LockstepError(f"engine: act_depth is {self.act_depth}; expected at most {1 << ADDRESS_BITS}")
-        if self.act_depth % self.banks or (self.banks > 1 and self.bank_depth & (self.bank_depth - 1)):
+        if self.act_depth % self.banks or (self.banks > 1 and self.bank_depth not in POWERS):
             raise LockstepError(
-                f"engine: act_depth is {self.act_depth} in {self.banks} banks; expected a power of two in each"
+                f"engine: act_depth is {self.act_depth} in {self.banks} banks; expected 2, 4, 8 ... in each"
             )
 
     @property

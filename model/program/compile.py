@@ -18,10 +18,11 @@ from model.graph.graph import IntegerGraph, Layer
 from model.program.array import MAX_SUB, EngineShape
 from model.program.descriptor import Descriptor
 from model.program.layout import InnerMap, Lines, OuterMap
-from model.program.stream import Stream, join, layer_stream
+from model.program.stream import Stream, check_widths, join, layer_stream
 from model.program.taken import Taken, take
 
 Array = np.ndarray[Any, Any]
+MAX_MAP = 1024  # rows or columns of an input map: coordinates have 11 bits, two's complement
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +136,19 @@ def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mod
         Its input map.
     shape : EngineShape
     mode : str
-        How the input is laid out: ``none``, ``fold`` or ``patch`` (see `model.program.taken`).
+        How the input is laid out: ``none``, ``fold`` or ``patch`` (see `model.program.taken`), or ``inner``: as the
+        write-back of a layer before it would have left it.
 
     Raises
     ------
     LockstepError
         When the layer does not fit the engine; the line names what would be needed.
     """
+    if mode == "inner":
+        taken = take(layer, height, width, shape.rows)
+        if layer.act.bits > shape.act_width:
+            raise LockstepError(f"layer {layer.name}: codes of {layer.act.bits} bits are never left by a layer before")
+        return _compile(taken, shape, InnerMap(shape, 0, layer.in_channels, height, width), top=True)
     taken = take(layer, height, width, shape.rows, mode)
     return _compile(taken, shape, _outer(taken, shape), top=True)
 
@@ -202,6 +209,11 @@ def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> N
             f"layer {layer.name}: a {ky}x{kx} kernel; the sequencer walks at most 16x16 (a layer loaded from outside "
             "can be taken as patches)"
         )
+    if max(taken.height, taken.width) > MAX_MAP:
+        raise LockstepError(
+            f"layer {layer.name}: an input map of {taken.height}x{taken.width}; the sequencer's coordinates reach "
+            f"{MAX_MAP}x{MAX_MAP}"
+        )
     if layer.pool > 16:
         raise LockstepError(f"layer {layer.name}: pooling {layer.pool}x{layer.pool}; expected at most 16x16")
     if sub > MAX_SUB:
@@ -226,6 +238,7 @@ def _compile(taken: Taken, shape: EngineShape, source: OuterMap | InnerMap, top:
         ic = -(-source.tiles // sub)
         step_sub, step_ic = shape.bank_depth, positions
     _check_counts(layer, taken, shape, sub)
+    check_widths(layer, shape)
     require_psum_bits(layer, shape.psum_width)
     pass_size = out_y * out_x * pool * pool
     if pass_size > shape.psum_depth:

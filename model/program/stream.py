@@ -67,23 +67,23 @@ def weight_words(tiles: Array, shape: EngineShape) -> Array:
     return words.reshape(oc, passes * shape.groups, -1)  # [oc][pass * group][byte]
 
 
-def parameter_words(layer: Layer, shape: EngineShape) -> Array:
-    """M and B of `layer`, output tile by output tile, as words uint8 [oc][col * param_words][byte].
+def check_widths(layer: Layer, shape: EngineShape) -> None:
+    """Raise LockstepError when weights, M or B of `layer` are wider than the engine's."""
+    need = {
+        "weights": (layer.wgt.bits, shape.wgt_width),
+        "multiplier": (signed_bits_for(int(layer.multiplier.min()), int(layer.multiplier.max())), shape.mul_width),
+        "bias": (signed_bits_for(int(layer.bias.min()), int(layer.bias.max())), shape.bias_width),
+    }
+    for what, (bits, width) in need.items():
+        if bits > width:
+            raise LockstepError(f"layer {layer.name}: its {what} take {bits} bits; the engine has {width}")
 
-    Raises
-    ------
-    LockstepError
-        When a value does not fit mul_width or bias_width.
-    """
+
+def parameter_words(layer: Layer, shape: EngineShape) -> Array:
+    """M and B of `layer`, output tile by output tile, as words uint8 [oc][col * param_words][byte]."""
     oc = -(-layer.out_channels // shape.cols)
     values = np.zeros((2, oc * shape.cols), np.int64)
-    for index, (name, width, array) in enumerate(
-        (("multiplier", shape.mul_width, layer.multiplier), ("bias", shape.bias_width, layer.bias))
-    ):
-        need = signed_bits_for(int(array.min()), int(array.max()))
-        if need > width:
-            raise LockstepError(f"layer {layer.name}: its {name} needs {need} bits; the engine has {width}")
-        values[index, : layer.out_channels] = array
+    values[:, : layer.out_channels] = layer.multiplier, layer.bias
     bits = np.zeros((oc * shape.cols, shape.param_words * shape.word_bits), np.uint8)
     bits[:, : shape.mul_width] = to_bits(values[0], shape.mul_width)
     bits[:, shape.mul_width : shape.mul_width + shape.bias_width] = to_bits(values[1], shape.bias_width)
@@ -99,8 +99,7 @@ def layer_stream(layer: Layer, weight: Array, shape: EngineShape, planes: int, b
     LockstepError
         When the weights or the parameters do not fit the engine.
     """
-    if layer.wgt.bits > shape.wgt_width:
-        raise LockstepError(f"layer {layer.name}: weights of {layer.wgt.bits} bits; the engine has {shape.wgt_width}")
+    check_widths(layer, shape)
     flits = weight_words(pass_tiles(weight, shape, planes, banks), shape)
     before_last = flits.shape[1] - shape.groups
     words = np.concatenate([flits[:, :before_last], parameter_words(layer, shape), flits[:, before_last:]], axis=1)

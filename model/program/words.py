@@ -12,11 +12,11 @@ Array = np.ndarray[Any, Any]
 def to_bits(values: Array, width: int) -> Array:
     """The low `width` bits (at most 64) of integers (...), two's complement, as uint8 (..., width), bit 0 first."""
     if width <= 8:
-        narrow = (values.astype(np.int64) & 0xFF).astype(np.uint8)
-        bits: Array = (narrow[..., None] >> np.arange(width, dtype=np.uint8)) & np.uint8(1)
-        return bits
-    wide = values.astype(np.int64)[..., None] >> np.arange(width, dtype=np.int64).clip(max=63)
-    return (wide & 1).astype(np.uint8)
+        bits: Array = (values.astype(np.int64) & 0xFF).astype(np.uint8)[..., None] >> np.arange(width, dtype=np.uint8)
+    else:
+        bits = values.astype(np.int64)[..., None] >> np.arange(width, dtype=np.int64)
+    one: Array = (bits & 1).astype(np.uint8)
+    return one
 
 
 def pack(bits: Array) -> Array:

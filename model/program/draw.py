@@ -1,0 +1,188 @@
+"""Random layers for an engine: reproducible from (seed, index), edges drawn on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.golden.execute import conv, finish
+from model.graph.graph import MAX_SHIFT, Layer
+from model.numeric.formats import IntFormat
+from model.program.array import MAX_SUB, EngineShape
+from model.program.compile import LayerProgram, compile_layer
+
+Array = np.ndarray[Any, Any]
+Rng = np.random.Generator
+
+MOST_CYCLES = 12_000  # of a drawn layer
+MOST_TRIES = 2_000
+MODES = ("none", "inner", "inner", "fold", "fold", "patch")
+# Square, banks and segments; words that are filled and not; one to five words of parameters; groups of every size.
+ARRAYS = {
+    "4x4": EngineShape(4, 4, 4, 4, 18, 1, 1024, 256, 14, 26),
+    "8x8": EngineShape(8, 8, 4, 4, 20, 2, 2048, 256, 28, 36),
+    "16x16": EngineShape(16, 16, 4, 4, 20, 4, 1024, 256, 24, 34),
+    "8x16": EngineShape(8, 16, 4, 4, 20, 2, 2048, 256, 28, 36),
+    "16x8": EngineShape(16, 8, 4, 4, 20, 3, 1000, 256, 28, 36),
+    "4x12": EngineShape(4, 12, 2, 3, 16, 5, 3 * 512, 200, 10, 22),
+    "12x4": EngineShape(12, 4, 3, 5, 18, 4, 900, 256, 28, 36),
+    "5x5": EngineShape(5, 5, 8, 8, 24, 2, 700, 100, 16, 30),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """A drawn layer and its input.
+
+    Parameters
+    ----------
+    seed, index : int
+    array : str
+        Name of the engine in ARRAYS.
+    layer : Layer
+    codes : uint8 array (in_channels, height, width)
+    mode : str
+        How the input is laid out, see `model.program.compile.compile_layer`.
+    program : LayerProgram
+        Compiled for `shape`.
+    """
+
+    seed: int
+    index: int
+    array: str
+    layer: Layer
+    codes: Array
+    mode: str
+    program: LayerProgram = field(repr=False)
+
+    @cached_property
+    def expected(self) -> Array:
+        """Output codes uint8, or logits int64, (out_channels, y, x), by the golden model."""
+        result: Array = finish(conv(self.codes[None], self.layer), self.layer)[0]
+        return result
+
+    def __str__(self) -> str:
+        shape = "x".join(map(str, self.layer.weight.shape))
+        return (
+            f"draw {self.seed}:{self.index} on {self.array}: weight {shape} ({self.layer.wgt.bits} bits), input "
+            f"{'x'.join(map(str, self.codes.shape))} ({self.layer.act.bits} bits, {self.mode}), stride "
+            f"{self.layer.stride}, padding {self.layer.padding}, pool {self.layer.pool}, shift {self.layer.shift}, "
+            f"{'logits' if self.layer.out is None else f'{self.layer.out.bits} bits out'}"
+        )
+
+
+def draw(seed: int, index: int, array: str | None = None) -> Draw:
+    """Draw number `index` of `seed`; of the same numbers comes the same layer.
+
+    Parameters
+    ----------
+    seed, index : int
+        0 or more.
+    array : str or None
+        One of ARRAYS; None: they take turns.
+
+    Raises
+    ------
+    LockstepError
+        For a number or an array that there is not.
+    """
+    if min(seed, index) < 0:
+        raise LockstepError(f"draw {seed}:{index}; expected numbers of 0 or more")
+    name = list(ARRAYS)[index % len(ARRAYS)] if array is None else array
+    if name not in ARRAYS:
+        raise LockstepError(f"no array {name!r} to draw for; expected one of {', '.join(ARRAYS)}")
+    rng = np.random.default_rng([seed, index])
+    for _ in range(MOST_TRIES):
+        mode = MODES[int(rng.integers(len(MODES)))]
+        try:
+            layer, codes = _layer(rng, ARRAYS[name])
+            program = compile_layer(layer, codes.shape[1], codes.shape[2], ARRAYS[name], mode)
+        except LockstepError:
+            continue  # does not fit this engine, or is no layer at all
+        if program.cycles.total <= MOST_CYCLES:
+            return Draw(seed, index, name, layer, codes, mode, program)
+    raise AssertionError(f"no layer for {name} in {MOST_TRIES} tries")
+
+
+def _pick(rng: Rng, *choices: int) -> int:
+    return int(choices[rng.integers(len(choices))])
+
+
+def _channels(rng: Rng, lanes: int) -> int:
+    """A channel count around the edges of a tile."""
+    return max(1, _pick(rng, 1, 2, 3, lanes - 1, lanes, lanes + 1, 2 * lanes, int(rng.integers(1, 4 * lanes))))
+
+
+def _layer(rng: Rng, shape: EngineShape) -> tuple[Layer, Array]:
+    height, width = (int(n) for n in rng.integers(1, 15, 2))
+    kernel = _pick(rng, 1, 1, 2, 3, 3, 3, 4, 5, 7), _pick(rng, 1, 1, 2, 3, 3, 3, 4, 5, 7)
+    if rng.random() < 0.5:
+        kernel = kernel[0], kernel[0]
+    stride = _pick(rng, 1, 1, 2, 3), _pick(rng, 1, 1, 2, 3)
+    padding = int(rng.integers(min(3, kernel[0]))), int(rng.integers(min(3, kernel[1])))
+    if rng.random() < 0.15:  # a linear layer
+        height, width = (int(n) for n in rng.integers(1, 5, 2))
+        kernel, stride, padding = (height, width), (1, 1), (0, 0)
+    wide_bits = min(8, MAX_SUB * shape.act_width)
+    act = IntFormat(_pick(rng, shape.act_width, shape.act_width, wide_bits, int(rng.integers(1, wide_bits + 1))))
+    wgt_bits = _pick(rng, shape.wgt_width, shape.wgt_width, int(rng.integers(2, shape.wgt_width + 1)))
+    wgt = IntFormat(wgt_bits, signed=True, symmetric=bool(rng.integers(2)))
+    out = IntFormat(_pick(rng, shape.act_width, shape.act_width, int(rng.integers(1, shape.act_width + 1))))
+    logits = bool(rng.random() < 0.2)
+    pool = 1 if logits else _pick(rng, 1, 1, 1, 2, 2, 3, int(rng.integers(2, 8)))
+    weight = _weight(rng, wgt, (_channels(rng, shape.cols), _channels(rng, shape.rows), *kernel))
+    codes = _codes(rng, act, (weight.shape[1], height, width))
+    one = np.ones(len(weight), np.int64)
+    bare = Layer("drawn", weight, wgt, act, one, one, 0, out, stride, padding, pool)
+    bare.map_after(height, width)
+    scale = _scale(rng, shape, conv(codes[None], bare), 1 << 30 if logits else out.levels)
+    return Layer("drawn", weight, wgt, act, *scale, None if logits else out, stride, padding, pool), codes
+
+
+def _weight(rng: Rng, wgt: IntFormat, size: tuple[int, ...]) -> Array:
+    weight = rng.integers(wgt.min, wgt.max + 1, size)
+    style = rng.integers(4)
+    if style == 0:  # extremes only
+        weight = np.where(weight < 0, wgt.min, wgt.max)
+    elif style == 1:  # mostly zeros
+        weight = np.where(rng.random(size) < 0.8, 0, weight)
+    return weight.astype(np.int8)
+
+
+def _scale(rng: Rng, shape: EngineShape, psum: Array, levels: int) -> tuple[Array, Array, int]:
+    """M, B and S for psums (..., out): spread over the output levels, any that the registers hold, or small ones."""
+    count = psum.shape[-1]
+    most_m, most_b = (1 << (shape.mul_width - 1)) - 1, (1 << (shape.bias_width - 1)) - 1
+    shift = _pick(rng, 0, 1, MAX_SHIFT, *(int(s) for s in rng.integers(0, MAX_SHIFT + 1, 5)))
+    style = rng.random()
+    if style < 0.15:
+        multiplier = rng.integers(-most_m - 1, most_m, count, endpoint=True)
+        bias = rng.integers(-most_b - 1, most_b, count, endpoint=True)
+        multiplier[0], bias[-1] = _pick(rng, -most_m - 1, most_m), _pick(rng, -most_b - 1, most_b)
+        return multiplier, bias, shift
+    if style < 0.25:
+        return rng.integers(-3, 3, count, endpoint=True), rng.integers(-9, 9, count, endpoint=True), _pick(rng, 0, 1, 2)
+    flat = psum.reshape(-1, count)  # (position, out)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    sign = np.where(rng.random(count) < 0.3, -1, 1)
+    slope = sign * levels * rng.uniform(0.3, 1.5, count) / (high - low + 1)
+    offset = levels * rng.uniform(0.2, 0.8, count) - slope * (low + high) / 2
+    room = min(most_m / np.abs(slope).max(), most_b / max(1.0, float(np.abs(offset).max())))
+    shift = max(0, min(shift, int(np.log2(max(room, 1.0)))))
+    multiplier = np.rint(slope * 2.0**shift).clip(-most_m, most_m).astype(np.int64)
+    bias = np.rint(offset * 2.0**shift).clip(-most_b, most_b).astype(np.int64)
+    return multiplier, bias, shift
+
+
+def _codes(rng: Rng, act: IntFormat, size: tuple[int, int, int]) -> Array:
+    style = rng.integers(8)
+    if style == 0:
+        return np.full(size, act.max, np.uint8)
+    codes = rng.integers(0, act.max + 1, size)
+    if style == 1:  # extremes only
+        codes = np.where(codes > act.max // 2, act.max, 0)
+    return codes.astype(np.uint8)

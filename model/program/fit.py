@@ -1,0 +1,75 @@
+"""The smallest engine that a network runs on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from model.graph.graph import IntegerGraph
+from model.numeric.formats import signed_bits_for
+from model.program.array import ADDRESS_BITS, EngineShape
+from model.program.compile import compile_graph
+
+
+def fitting_shape(
+    graph: IntegerGraph,
+    rows: int = 8,
+    cols: int = 8,
+    act_width: int | None = None,
+    wgt_width: int | None = None,
+    wgt_lanes: int = 2,
+    mode: str = "fold",
+) -> EngineShape:
+    """The smallest engine of rows x cols for `graph`.
+
+    Psums are as wide as the weights can make them, M and B as wide as they are, the activation memory holds the two
+    maps of any layer, the psum memory the longest pass.
+
+    Parameters
+    ----------
+    graph : IntegerGraph
+    rows, cols, wgt_lanes : int
+        As in `EngineShape`.
+    act_width, wgt_width : int or None
+        None: the widest codes between layers (of the input, if there is one layer only), the widest weights.
+    mode : str
+        How the input is laid out, see `model.program.taken`.
+
+    Raises
+    ------
+    LockstepError
+        When no engine of this array runs it.
+    """
+    inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
+    act_width = act_width or max(inner, default=graph.layers[0].act.bits)
+    wgt_width = wgt_width or max(layer.wgt.bits for layer in graph.layers)
+    banks = max(1, cols // rows)
+    most = EngineShape(
+        rows=rows,
+        cols=cols,
+        act_width=act_width,
+        wgt_width=wgt_width,
+        psum_width=48,
+        wgt_lanes=wgt_lanes,
+        act_depth=banks * _power_below((1 << ADDRESS_BITS) // banks),
+        psum_depth=1 << 20,
+        mul_width=48,
+        bias_width=64,
+        layers=255,
+    )
+    program = compile_graph(graph, most, mode)
+    lines = max(item.source.lines + (item.target.lines if item.target else 0) for item in program.layers)
+    if banks > 1:
+        lines = banks * max(2, 1 << (lines - 1).bit_length())
+    return replace(
+        most,
+        psum_width=max(act_width + wgt_width, *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),
+        act_depth=lines,
+        psum_depth=max(item.descriptor.pass_size for item in program.layers),
+        mul_width=max(signed_bits_for(int(x.multiplier.min()), int(x.multiplier.max())) for x in graph.layers),
+        bias_width=max(signed_bits_for(int(x.bias.min()), int(x.bias.max())) for x in graph.layers),
+        layers=max(2, len(graph.layers)),
+    )
+
+
+def _power_below(value: int) -> int:
+    return 1 << (value.bit_length() - 1)
