@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -14,9 +13,11 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, write_atomic, write_json
+from model.vectors.check import require_psum_bits
 from model.vectors.manifest import NAME
 from scripts.guard import guarded
 from scripts.numbers import whole_number
+from scripts.proposals import refuse_with_proposal
 from tb.common.runner import DEFAULT_SEED, SimulationError, simulate
 from tb.core.launch import run_replay, wave_format
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
@@ -25,6 +26,8 @@ from tb.waves.layout import gtkwave, surfer
 DEFAULT_SET = Path("vectors/vgg16/features.27/imgsample")
 OUT = Path("build/sim")
 REGISTER_TEST = "test_registers_of_back_to_back_tiles_shorter_than_the_wave"
+RESULTS = ("core.fst", "core.gtkw", "core.sucl", "core.vcd", "job.json", "progress.jsonl", "report.json", "result.json")
+OWN = {*RESULTS, "build", "lock", "proposed"}
 FATAL = re.compile(r"FATAL|%Fatal|%Error")
 
 
@@ -49,8 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     folder, out = Path(args.vectors), Path(args.out)
     manifest = Path(args.manifest) if args.manifest else None
+    _require_own(out)
     if manifest is None and folder.is_dir() and not (folder / NAME).exists():
-        return _propose(folder, out)
+        refuse_with_proposal(folder, out)
     if folder == DEFAULT_SET and not folder.exists():
         raise LockstepError(f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>")
     args.wgt_lanes = whole_number("WGT_LANES", args.wgt_lanes, DEFAULT_WGT_LANES)
@@ -69,6 +73,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
     replays: list[Replay] = []
 
     def begin(replay: Replay) -> None:
+        require_psum_bits(replay.vectors, str(manifest or folder / NAME))
         replays.append(replay)
         bits, array = replay.manifest.bits, replay.manifest.array
         widths = f"act {bits.act}, wgt {bits.wgt}, psum {bits.psum} bits"
@@ -87,7 +92,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         )
         _print_table(result)
     except KeyboardInterrupt:
-        (out / "result.json").unlink(missing_ok=True)  # a half-made dump must not stand beside an older verdict
+        (out / "result.json").unlink(missing_ok=True)  # an older verdict is not to be taken for this run's
         raise
     except SimulationError as error:
         result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
@@ -110,18 +115,13 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
     return 0 if result["passed"] else 1
 
 
-def _propose(folder: Path, out: Path) -> int:
-    """Write down what the folder seems to hold and say how to accept it; always status 2, nothing was run."""
-    from model.vectors.propose import propose
-
-    proposal = propose(folder)
-    path = out / "proposed" / (folder.resolve().name or "folder") / NAME
-    text = proposal.manifest.to_json()
-    write_atomic(path, text)
-    print(text, end="")
-    print(proposal.report())
-    accept = f"make sim VECTORS={shlex.quote(str(folder))} MANIFEST={shlex.quote(str(path))}"
-    raise LockstepError(f"{folder} holds no {NAME}; one is proposed in {path}; if it is right, run: {accept}")
+def _require_own(out: Path) -> None:
+    """Raise LockstepError when `out` holds anything that did not come from `make sim`; hidden files do not count."""
+    if out == OUT or not out.is_dir():
+        return
+    strange = next((path.name for path in sorted(out.iterdir()) if path.name[0] != "." and path.name not in OWN), None)
+    if strange is not None:
+        raise LockstepError(f"OUT={out} holds {strange}, which is not of `make sim`; name a new or an empty folder")
 
 
 def _build_root(out: Path) -> Path:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.errors import LockstepError
 from model.files import read_json
+from model.vectors.check import require_psum_bits
+from model.vectors.manifest import from_json
+from model.vectors.reader import read_set
 from scripts import sim
 from tb.common.runner import ROOT
 from tb.core.launch import wave_format
@@ -69,29 +74,69 @@ def test_a_bad_word_fails_and_is_told_in_full(folder, tmp_path, capsys) -> None:
     assert result["waves"] == str(out / "core.vcd")
 
 
-def test_a_simulation_that_breaks_off_fails_with_its_reason(tmp_path, capsys) -> None:
-    folder = write_set(Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), psum_bits=9), tmp_path / "set")
+def changed_rtl(folder: Path, name: str, change: Callable[[str], str]) -> str:
+    """A copy of the RTL in `folder` with one file changed."""
+    folder.mkdir()
+    for path in (ROOT / "rtl").glob("*.v"):
+        text = path.read_text()
+        (folder / path.name).write_text(change(text) if path.name == name else text)
+    return str(folder)
+
+
+def stop_in_the_middle(text: str) -> str:
+    at = text.rindex("endmodule")
+    return f'{text[:at]}  initial #200 $fatal(1, "stopped on purpose");\n{text[at:]}'
+
+
+def test_a_simulation_that_breaks_off_fails_with_its_reason(folder, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("LOCKSTEP_RTL", changed_rtl(tmp_path / "rtl", "core.v", stop_in_the_middle))
+    monkeypatch.delenv("LOCKSTEP_BUILD", raising=False)
     out = tmp_path / "out"
-    assert sim.main(["--vectors", str(folder), "--out", str(out), "--no-registers"]) == 1
+    assert sim.main(["--vectors", str(folder), "--out", str(out), "--no-registers", "--waves", "vcd"]) == 1
     told = capsys.readouterr()
     assert told.err.startswith("stopped: FATAL: ")
-    assert "does not fit 9 bits" in told.err
+    assert "stopped on purpose" in told.err
     assert len(told.err.splitlines()) == 1
     result = read_json(out / "result.json")
     assert result["passed"] is False
-    assert "does not fit 9 bits" in result["stopped"]
+    assert "stopped on purpose" in result["stopped"]
+    assert result["waves"] == str(out / "core.vcd")  # it shows what led there
+    assert (out / "core.vcd").stat().st_size > 1000
+
+
+def test_a_psum_too_narrow_for_the_weights_is_told_before_anything_runs(tmp_path, capsys) -> None:
+    foreign = Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3), psum_bits=9)
+    folder, out = write_set(foreign, tmp_path / "set"), tmp_path / "out"
+    weights = foreign.w.transpose(0, 3, 1, 2, 4).reshape(4, -1)
+    low, high = np.minimum(weights, 0).sum(axis=1) * 15, np.maximum(weights, 0).sum(axis=1) * 15
+    bits = max(max(int(-low.min()) - 1, int(high.max())).bit_length() + 1, 9)
+    assert bits > 9
+    assert sim.main(["--vectors", str(folder), "--out", str(out)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    manifest = folder / "manifest.json"
+    assert told.err.startswith(f"error: {manifest}: bits.psum is 9; expected {bits} or more, since psums of output ")
+    assert len(told.err.splitlines()) == 1
+    assert not (out / "result.json").exists()
+
+
+def test_activations_promised_to_be_small_need_less(tmp_path) -> None:
+    foreign = Foreign(rows=4, cols=4, kernel=(2, 2), padded=(3, 3))
+    vectors = read_set(foreign.write(tmp_path / "set"), from_json(foreign.manifest()))
+    bits = require_psum_bits(vectors, "here").bits - 1
+    narrow = replace(vectors, manifest=replace(vectors.manifest, bits=replace(vectors.manifest.bits, psum=bits)))
+    with pytest.raises(LockstepError, match=rf"^here: bits.psum is {bits}; expected {bits + 1} or more, .* up to 15; "):
+        require_psum_bits(narrow, "here")
+    promised = replace(narrow, manifest=replace(narrow.manifest, bits=replace(narrow.manifest.bits, act_max=7)))
+    assert require_psum_bits(promised, "here").bits == bits
 
 
 def test_rung_1_failing_fails_the_whole(folder, tmp_path, monkeypatch, capsys) -> None:
-    rtl = tmp_path / "rtl"
-    rtl.mkdir()
-    for path in (ROOT / "rtl").glob("*.v"):
-        text = path.read_text()
-        if path.name == "mac_tile.v":  # a register that is wrong but harmless: the weight flit's data of an idle cycle
-            assert text.count("if (wgt_valid_i) begin\n        wgt_group_q") == 1
-            text = text.replace("if (wgt_valid_i) begin\n        wgt_group_q", "begin\n        wgt_group_q")
-        (rtl / path.name).write_text(text)
-    monkeypatch.setenv("LOCKSTEP_RTL", str(rtl))
+    def change(text: str) -> str:  # a register that is wrong but harmless: the weight flit's data of an idle cycle
+        assert text.count("if (wgt_valid_i) begin\n        wgt_group_q") == 1
+        return text.replace("if (wgt_valid_i) begin\n        wgt_group_q", "begin\n        wgt_group_q")
+
+    monkeypatch.setenv("LOCKSTEP_RTL", changed_rtl(tmp_path / "rtl", "mac_tile.v", change))
     monkeypatch.delenv("LOCKSTEP_BUILD", raising=False)
     assert sim.main(["--vectors", str(folder), "--out", str(tmp_path / "out")]) == 1
     assert "PE registers     FAIL" in capsys.readouterr().out
@@ -99,12 +144,20 @@ def test_rung_1_failing_fails_the_whole(folder, tmp_path, monkeypatch, capsys) -
     assert (result["passed"], result["mismatches"], result["registers"]["passed"]) == (False, 0, False)
 
 
+NO_MANIFEST = {"rows": 4, "cols": 4, "kernel": (3, 3), "padded": (4, 4), "positions": "all", "base": 1}
+
+
+def proposed(out: Path) -> list[Path]:
+    return sorted((out / "proposed").glob("*/manifest.json"))
+
+
 def test_a_folder_without_manifest_gets_a_proposal_that_runs(tmp_path, capsys) -> None:
-    folder = Foreign(rows=4, cols=4, kernel=(3, 3), padded=(4, 4), positions="all", base=1).write(tmp_path / "my set")
+    folder = Foreign(**NO_MANIFEST).write(tmp_path / "my set")
     out = tmp_path / "out"
     assert sim.main(["--vectors", str(folder), "--out", str(out)]) == 2
     told = capsys.readouterr()
-    path = out / "proposed" / "my set" / "manifest.json"
+    (path,) = proposed(out)
+    assert path.parent.name.startswith("my set-")
     assert json.loads(told.out[: told.out.index("\n}\n") + 3]) == read_json(path)
     assert f"make sim VECTORS='{folder}' MANIFEST='{path}'" in told.err
     assert not (out / "result.json").exists()
@@ -112,6 +165,57 @@ def test_a_folder_without_manifest_gets_a_proposal_that_runs(tmp_path, capsys) -
     arguments = ["--vectors", str(folder), "--manifest", str(path), "--out", str(out), "--no-registers"]
     assert sim.main(arguments) == 0
     assert read_json(out / "result.json")["manifest"] == str(path)
+
+
+def test_folders_of_one_name_have_proposals_of_their_own(tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    for place in ("a", "b"):
+        Foreign(**NO_MANIFEST).write(tmp_path / place / "set")
+        assert sim.main(["--vectors", str(tmp_path / place / "set"), "--out", str(out)]) == 2
+    assert len(proposed(out)) == 2
+    assert all(str(path) in told for path, told in zip(proposed(out), sorted_errors(capsys), strict=True))
+
+
+def sorted_errors(capsys) -> list[str]:
+    return sorted(capsys.readouterr().err.splitlines(), key=lambda line: line[line.index("proposed/") :])
+
+
+def test_a_proposal_that_the_user_edited_is_kept_and_told_of(tmp_path, capsys) -> None:
+    folder, out = Foreign(**NO_MANIFEST).write(tmp_path / "set"), tmp_path / "out"
+    arguments = ["--vectors", str(folder), "--out", str(out)]
+    assert sim.main(arguments) == 2
+    (path,) = proposed(out)
+    first = path.read_text()
+    assert sim.main(arguments) == 2
+    assert "kept" not in capsys.readouterr().err
+    path.write_text(first.replace('"base": 1', '"base": 7'))
+    assert path.read_text() != first
+    assert sim.main(arguments) == 2
+    told = capsys.readouterr().err
+    assert f"the one in {path} was edited after it was proposed and is kept" in told
+    assert f"MANIFEST={path}" in told
+    assert len(told.splitlines()) == 1
+    assert path.read_text() != first
+    assert path.with_name("proposed.json").read_text() == first
+
+
+@pytest.mark.parametrize("content", ["manifest.json", "notes.txt", "photos/"])
+def test_an_out_that_holds_other_peoples_files_is_refused(content, folder, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / content).mkdir() if content.endswith("/") else (out / content).write_text("mine")
+    assert sim.main(["--vectors", str(folder), "--out", str(out)]) == 2
+    name = content.rstrip("/")
+    told = f"error: OUT={out} holds {name}, which is not of `make sim`; name a new or an empty folder\n"
+    assert capsys.readouterr().err == told
+    assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_an_out_that_make_sim_wrote_may_be_used_again(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("LOCKSTEP_BUILD", raising=False)
+    arguments = ["--vectors", str(folder), "--out", str(tmp_path / "out"), "--no-registers", "--waves", "vcd"]
+    assert sim.main(arguments) == 0
+    assert sim.main(arguments) == 0
 
 
 def _truncate(folder: Path) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from model.golden.tiling import outputs, psums
+from model.errors import LockstepError
+from model.golden.tiling import PsumBound, outputs, psum_bound, psums
 from model.vectors.manifest import Manifest
 from model.vectors.reader import VectorSet
 
@@ -60,6 +61,33 @@ def true_psums(vectors: VectorSet) -> Array:
 def true_outputs(vectors: VectorSet) -> Array:
     """Outputs [oc][onij][col], not rectified, that the set's activations and weights give."""
     return outputs(psums(vectors.act, vectors.wgt, vectors.manifest.useful_nij()), relu=False)
+
+
+def require_psum_bits(vectors: VectorSet, where: str) -> PsumBound:
+    """The PsumBound of the set's weights and the greatest activation that its manifest allows.
+
+    Parameters
+    ----------
+    vectors : VectorSet
+    where : str
+        The manifest's place, for the message.
+
+    Raises
+    ------
+    LockstepError
+        When ``bits.psum`` is too few: names channel, bound and the width needed.
+    """
+    bits, (oc, ic, kijs, cols, rows) = vectors.manifest.bits, vectors.wgt.shape
+    most = (1 << bits.act) - 1 if bits.act_max is None else bits.act_max
+    by_channel = vectors.wgt.transpose(0, 3, 1, 2, 4)  # (oc, ic, kij, col, row) -> (oc, col, ic, kij, row)
+    bound = psum_bound(by_channel.reshape(oc * cols, ic, kijs, rows), most)
+    if bound.bits > bits.psum:
+        told = f"psums of output channel {bound.channel} may reach {bound.low}..{bound.high}"
+        raise LockstepError(
+            f"{where}: bits.psum is {bits.psum}; expected {bound.bits} or more, since {told} with activations up to "
+            f"{most}; where they stay smaller, bits.act_max says so"
+        )
+    return bound
 
 
 def check_set(vectors: VectorSet) -> list[Mismatch]:
