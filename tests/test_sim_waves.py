@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import sim, waves
+from tb.common.runner import SimulationError
 from tb.core.replay import read_replay
 from tb.waves.layout import RADIX, groups, gtkwave, surfer
 from tests.replay_sets import HAS_VERILATOR, write_set
@@ -36,7 +37,7 @@ def dumped(path: Path) -> dict[str, int]:
 
 
 def record(foreign: Foreign, out: Path, *arguments: str) -> Path:
-    folder = write_set(foreign, out / "set")
+    folder = write_set(foreign, out.with_name(f"{out.name} set"))
     assert sim.main(["--vectors", str(folder), "--out", str(out), "--no-registers", *arguments]) == 0
     return folder
 
@@ -82,6 +83,38 @@ def test_an_fst_is_written_and_kept_until_the_next(tmp_path: Path) -> None:
     arguments = ["--vectors", str(folder), "--out", str(tmp_path), "--no-registers"]
     assert sim.main(arguments) == 0
     assert (tmp_path / "core.fst").read_bytes() == dump
+    assert json.loads((tmp_path / "result.json").read_text())["waves"] is None
+
+
+def test_an_interrupted_run_leaves_no_part_of_a_dump_and_the_older_one_whole(tmp_path: Path, monkeypatch) -> None:
+    folder = record(Foreign(**SETS["1x1"]), tmp_path, "--waves", "vcd")
+    dump = (tmp_path / "core.vcd").read_bytes()
+    during: list[str] = []
+
+    def interrupted(*_: object, dump: Path, **__: object) -> None:
+        dump.write_text("half")
+        Path(f"{dump}.hier").write_text("half")
+        during.extend(path.name for path in tmp_path.glob("*core.vcd*"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tb.core.launch.simulate", interrupted)
+    arguments = ["--vectors", str(folder), "--out", str(tmp_path), "--waves", "vcd"]
+    assert sim.main(arguments) == 130
+    assert sorted(during) == [".core.vcd.part", ".core.vcd.part.hier", "core.vcd"]
+    assert [path.name for path in tmp_path.glob("*core.vcd*")] == ["core.vcd"]
+    assert (tmp_path / "core.vcd").read_bytes() == dump
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_run_without_a_dump_to_show_does_not_keep_the_one_before(tmp_path: Path, monkeypatch) -> None:
+    folder = record(Foreign(**SETS["1x1"]), tmp_path, "--waves", "vcd")
+
+    def broken(*_: object, **__: object) -> None:
+        raise SimulationError("it does not build")
+
+    monkeypatch.setattr("tb.core.launch.simulate", broken)
+    assert sim.main(["--vectors", str(folder), "--out", str(tmp_path), "--no-registers", "--waves", "vcd"]) == 1
+    assert not (tmp_path / "core.vcd").exists()
     assert json.loads((tmp_path / "result.json").read_text())["waves"] is None
 
 

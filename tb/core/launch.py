@@ -49,7 +49,7 @@ def run_replay(
     simulator, waves, seed, checks, rtl, build_root
         As for `tb.common.runner.simulate`.
     on_start, on_tile : functions
-        Called with the replay before the simulation begins, and with every finished tile while it runs:
+        Called with the replay before anything is written (it may raise), and with every finished tile while it runs:
         {oc, ic, checked, wrong, cycles, judged}.
 
     Returns
@@ -65,17 +65,15 @@ def run_replay(
         When the RTL does not build or the simulation breaks off (a SIM_CHECKS assertion, a crash): nothing was judged.
     """
     replay = read_replay(folder, manifest, wgt_lanes)
+    on_start(replay)
     out = out.resolve()
     report, progress = out / "report.json", out / "progress.jsonl"
-    dump = None if waves is None else out / f"core.{waves}"
-    for stale in (report, progress, dump):
-        if stale is not None:
-            stale.unlink(missing_ok=True)
+    for stale in (report, progress, *out.glob(".core.*.part*")):
+        stale.unlink(missing_ok=True)
     job = {"folder": str(folder.resolve()), "manifest": None if manifest is None else str(manifest.resolve())}
     write_json(out / "job.json", {**job, "wgt_lanes": wgt_lanes, "report": str(report), "progress": str(progress)})
-    on_start(replay)
     failure = None
-    with _followed(progress, on_tile):
+    with _dumped(out, waves) as dump, _followed(progress, on_tile):
         try:
             simulate(
                 "core",
@@ -158,6 +156,24 @@ def _breakdown(measured: Mapping[str, int | None]) -> dict[str, int] | None:
         "bubbles": span - psums,
         "accumulation": cycles - load - stream,
     }
+
+
+@contextmanager
+def _dumped(out: Path, waves: str | None) -> Iterator[Path | None]:
+    """Where the simulator dumps to while the block runs; the dump becomes ``core.<waves>`` only if the block ends."""
+    if waves is None:
+        yield None
+        return
+    part, dump = out / f".core.{waves}.part", out / f"core.{waves}"
+    try:
+        yield part
+        if part.is_file():
+            part.replace(dump)
+        else:
+            dump.unlink(missing_ok=True)
+    finally:
+        for left in out.glob(f"{part.name}*"):  # Icarus keeps a second file beside an FST that it writes
+            left.unlink(missing_ok=True)
 
 
 @contextmanager
