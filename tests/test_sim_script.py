@@ -128,7 +128,7 @@ def test_activations_promised_to_be_small_need_less(tmp_path) -> None:
     with pytest.raises(LockstepError, match=rf"^here: bits.psum is {bits}; expected {bits + 1} or more, .* up to 15; "):
         require_psum_bits(narrow, "here")
     promised = replace(narrow, manifest=replace(narrow.manifest, bits=replace(narrow.manifest.bits, act_max=7)))
-    assert require_psum_bits(promised, "here").bits == bits
+    assert require_psum_bits(promised, "here").bits <= bits
 
 
 def test_rung_1_failing_fails_the_whole(folder, tmp_path, monkeypatch, capsys) -> None:
