@@ -243,7 +243,7 @@ def test_windows_cut_a_stream_without_changing_it() -> None:
 def test_wide_addresses_and_words() -> None:
     shape = LayerShape(3, 5, 2, 1, 1, (1, 1), (1, 1), (1 << 10, 1 << 10), (1 << 10, 1 << 10), all_positions=False)
     stream = Stream(plan(shape), np.zeros((1, shape.map_size, 3), int), np.ones((1, 1, 1, 5, 3), int), 9, 31, False)
-    assert stream.format.width == 70
+    assert stream.format.width == 74
     start = int(stream.plan.beat_cycle[0, 0, 0, -1])
     word = stream.format.decode(stream.window(start, start + 1).inst[0])
     assert (word["x_valid"], word["x_addr"], word["p_addr"]) == (1, shape.map_size - 1, shape.map_size - 1)

