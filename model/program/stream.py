@@ -71,8 +71,8 @@ def check_widths(layer: Layer, shape: EngineShape) -> None:
     """Raise LockstepError when weights, M or B of `layer` are wider than the engine's."""
     need = {
         "weights": (layer.wgt.bits, shape.wgt_width),
-        "multiplier": (signed_bits_for(int(layer.multiplier.min()), int(layer.multiplier.max())), shape.mul_width),
-        "bias": (signed_bits_for(int(layer.bias.min()), int(layer.bias.max())), shape.bias_width),
+        "multipliers": (signed_bits_for(int(layer.multiplier.min()), int(layer.multiplier.max())), shape.mul_width),
+        "biases": (signed_bits_for(int(layer.bias.min()), int(layer.bias.max())), shape.bias_width),
     }
     for what, (bits, width) in need.items():
         if bits > width:
