@@ -251,7 +251,8 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
     Raises
     ------
     LockstepError
-        When it cannot be read, or is of another size and `resize` is false.
+        When it cannot be read, has more than 8 bits a channel or transparent pixels (an alpha channel that is opaque
+        everywhere is left out), or is of another size and `resize` is false.
     """
     try:
         from PIL import Image, ImageOps
@@ -266,11 +267,14 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
     try:
         with Image.open(path) as opened:
             deep = opened.mode if opened.mode == "F" or opened.mode.startswith("I") else ""
+            clear = opened.has_transparency_data and opened.convert("RGBA").getextrema()[3][0] < 255
             image = opened.convert("RGB" if channels == 3 else "L")
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise LockstepError(f"cannot read image {path} ({type(error).__name__}: {error})") from error
     if deep:  # Pillow would cut such values off at 255
         raise LockstepError(f"image {path} has pixels of more than 8 bits (mode {deep}); save it with 8 bits a channel")
+    if clear:  # what shows through is not in the file, and what lies under alpha 0 was never meant to be seen
+        raise LockstepError(f"image {path} is transparent in places; save it on the background that it should have")
     if resize:
         image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     if image.size != (width, height):

@@ -171,6 +171,22 @@ def test_grey_images_for_one_channel(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png", SHAPE), [pixels] * 3)
 
 
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_transparent_pixels_are_refused_and_an_opaque_alpha_is_nothing(suffix, tmp_path):
+    path = tmp_path / f"x.{suffix}"
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4)).astype(np.uint8)
+    pixels[:, :, 3] = 255
+    pixels[0, 0] = (200, 10, 10, 0)
+    Image.fromarray(pixels).save(path)
+    with pytest.raises(
+        LockstepError, match=rf"^image .*x\.{suffix} is transparent in places; save it on the background"
+    ):
+        read_image(path, SHAPE)
+    pixels[0, 0, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "opaque.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "opaque.png", SHAPE), pixels[:, :, :3].transpose(2, 0, 1))
+
+
 def test_resizing_cuts_a_centred_square_first(tmp_path):
     pixels = np.zeros((16, 48, 3), np.uint8)
     pixels[:, 16:32] = (200, 100, 50)  # the middle third
