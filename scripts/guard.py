@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ParamSpec
 
 from model.errors import LockstepError
+from model.files import write_json
 
 BAD_INPUT, INTERRUPTED = 2, 130
 P = ParamSpec("P")
+
+
+def write_result(path: Path, result: Mapping[str, object]) -> None:
+    """Write `result` as JSON to `path`; where ``build/`` cannot be written, a note says so and the work counts."""
+    try:
+        write_json(path, result)
+    except LockstepError as error:
+        print(f"note: no result file: {error}", file=sys.stderr)
 
 
 def guarded(run: Callable[P, int]) -> Callable[P, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import re
 import sys
 import time
@@ -11,50 +13,64 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import load_digits, load_test_image, read_image
+from model.dataset import DIGITS_SHAPE, load_digits, load_test_image, read_image
 from model.errors import LockstepError
-from model.files import write_json
 from model.golden.tiling import require_psum_bits
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.vectors.check import check_set
 from model.vectors.folder import replace_folder, require_replaceable
 from model.vectors.generate import describe, generate
+from model.vectors.manifest import NAME
 from model.vectors.propose import propose
 from model.vectors.reader import read_set
 from model.vectors.writer import render
-from scripts.guard import guarded
+from scripts.guard import guarded, write_result
 from scripts.numbers import whole_number
 
 RESULT = Path("build/vectors/result.json")
-DIGITS_SHAPE = (1, 8, 8)
+ROOT = storage.ZOO.parents[1]
+MOST_SHOWN = 20
 
 Array = np.ndarray[Any, Any]
 
 
+def index_of(image: str) -> int | None:
+    """The number of a test image in `image`; None where it names the sample or a file."""
+    return whole_number("IMAGE", image, 7) if re.fullmatch(r"-?[0-9]+", image) else None
+
+
 def image_name(image: str) -> str:
-    """What the image is called in the folder's name: ``sample``, the index, or a file's name without its suffix.
+    """What the image is called in the folder's name: ``sample``, the index, or a file's stem and a hash of its bytes.
 
-    A file called like the sample or like an index gets ``file_`` in front. Two files of one name share a folder: the
-    later set replaces the earlier.
+    So files of one name in different folders have sets of their own, and a copy of a file has the set of the original.
 
-    >>> image_name("sample"), image_name("7"), image_name("photos/my cat.png"), image_name("7.png")
-    ('sample', '7', 'my_cat', 'file_7')
+    Raises
+    ------
+    LockstepError
+        When it names a file that is not there.
+
+    >>> image_name("sample"), image_name("007")
+    ('sample', '7')
     """
-    if image == "sample" or image.isdecimal():
-        return str(int(image)) if image.isdecimal() else image
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(image).stem)
-    return f"file_{stem}" if stem == "sample" or stem.isdecimal() else stem
+    index = index_of(image)
+    if image == "sample" or index is not None:
+        return image if index is None else str(index)
+    path = Path(image)
+    if not path.is_file():
+        raise LockstepError(f"IMAGE={image} is no file; expected sample, an image file, or an index with DATA=<folder>")
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)
+    return f"{stem}_{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
 def set_name(image: str, rows: int, cols: int, psum_bits: int) -> str:
-    """The set's folder: ``img<image>``, with whatever is not the default array behind it.
+    """The set's folder: ``img<image name>``, with whatever is not the default array behind it.
 
     >>> set_name("sample", 8, 8, 16), set_name("7", 4, 16, 16), set_name("sample", 8, 8, 19)
     ('imgsample', 'img7_4x16', 'imgsample_psum19')
     """
     array = "" if (rows, cols) == (8, 8) else f"_{rows}x{cols}"
-    return f"img{image_name(image)}{array}" + ("" if psum_bits == 16 else f"_psum{psum_bits}")
+    return f"img{image}{array}" + ("" if psum_bits == 16 else f"_psum{psum_bits}")
 
 
 def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
@@ -68,9 +84,10 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
         raise LockstepError(
             f"no sample image of shape {shape} is shipped; expected IMAGE=<file>, or an index and DATA=<folder>"
         )
-    if re.fullmatch(r"-?\d+", image):
+    index = index_of(image)
+    if index is not None:
         if data is not None:
-            return load_test_image(Path(data), int(image), shape)
+            return load_test_image(Path(data), index, shape)
         if shape != DIGITS_SHAPE:
             raise LockstepError(
                 f"IMAGE={image} is an index into a data set; expected DATA=<folder> with it, or IMAGE=<file>"
@@ -79,17 +96,15 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
             digits = load_digits().test_pixels
         except ImportError as error:
             raise LockstepError(
-                "the digits come with scikit-learn, which is not installed; run `make setup-train`"
+                "the digits come with scikit-learn, which is not installed; `make vectors` installs it"
             ) from error
-        if not 0 <= int(image) < len(digits):
+        if not 0 <= index < len(digits):
             raise LockstepError(
-                f"IMAGE={image} is outside the {len(digits)} test digits; expected 0..{len(digits) - 1}"
+                f"IMAGE={index} is outside the {len(digits)} test digits; expected 0..{len(digits) - 1}"
             )
-        chosen: Array = digits[int(image)]
+        chosen: Array = digits[index]
         return chosen
     path = Path(image)
-    if not path.is_file():
-        raise LockstepError(f"IMAGE={image} is no file; expected sample, an image file, or an index with DATA=<folder>")
     if path.suffix != ".npy":
         return read_image(path, shape, resize=True)
     pixels = read_array(path)
@@ -116,19 +131,21 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     rows, cols, psum_bits = (whole_number(name.upper(), getattr(args, name), usual) for name, usual in sizes.items())
     path = storage.find(args.net)
     graph = storage.load(path)
-    manifest = describe(graph, args.layer, image_name(args.image), rows, cols, psum_bits)
+    image = image_name(args.image)
+    manifest = describe(graph, args.layer, image, rows, cols, psum_bits)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
-    folder = Path(args.out) / graph.name / args.layer / set_name(args.image, rows, cols, psum_bits)
+    folder = Path(args.out) / graph.name / args.layer / set_name(image, rows, cols, psum_bits)
     require_replaceable(folder)
     vectors = generate(graph, load_image(args.image, args.data, graph), manifest)
     written = replace_folder(folder, render(vectors))
     bound = require_psum_bits(graph.layer(args.layer), psum_bits)
     return {
+        "passed": True,
         "folder": str(folder),
         "net": graph.name,
         "layer": args.layer,
-        "image": image_name(args.image),
+        "image": image,
         "array": {"rows": rows, "cols": cols},
         "tiles": {"ic": manifest.tiles.ic, "oc": manifest.tiles.oc},
         "files": written.files,
@@ -141,10 +158,34 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
             "bits_needed": bound.bits,
             "bits": psum_bits,
         },
-        "graph": str(path),
+        "graph": str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path),
         "graph_sha256": graph.sha256,
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def offer(folder: str) -> int:
+    """Print a manifest for `folder`, and on stderr what speaks for each entry; the result file has both."""
+    proposal = propose(Path(folder))
+    text = proposal.manifest.to_json()
+    print(proposal.report(), file=sys.stderr)
+    print(text, end="")
+    result = {"passed": True, "folder": folder, "words": proposal.total, "words_true": proposal.matched}
+    result |= {"confirmed": proposal.confirmed, "guessed": proposal.guessed, "ignored": proposal.ignored}
+    write_result(RESULT, {**result, "manifest": json.loads(text)})
+    return 0
+
+
+def check(folder: str, manifest: str | None) -> int:
+    """Print every wrong word of `folder`, `MOST_SHOWN` at most; the status is 1 when there is one."""
+    wrong = check_set(read_set(Path(folder), Path(manifest) if manifest else None))
+    shown = [str(mismatch) for mismatch in wrong[:MOST_SHOWN]]
+    for line in shown:
+        print(line)
+    print(f"{folder}: {len(wrong)} wrong words")
+    result = {"passed": not wrong, "folder": folder, "manifest": manifest or str(Path(folder) / NAME)}
+    write_result(RESULT, {**result, "wrong_words": len(wrong), "first": shown})
+    return 1 if wrong else 0
 
 
 @guarded
@@ -166,18 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--manifest", metavar="FILE", help="with --check: the manifest, where it is not in the folder")
     args = parser.parse_args(arguments)
     if args.propose:
-        proposal = propose(Path(args.propose))
-        print(proposal.report(), file=sys.stderr)
-        print(proposal.manifest.to_json(), end="")
-        return 0
+        return offer(args.propose)
     if args.check:
-        wrong = check_set(read_set(Path(args.check), Path(args.manifest) if args.manifest else None))
-        for mismatch in wrong[:20]:
-            print(mismatch)
-        print(f"{args.check}: {len(wrong)} wrong words")
-        return 1 if wrong else 0
+        return check(args.check, args.manifest)
     result = write(args)
-    write_json(RESULT, result)
+    write_result(RESULT, result)
     psum, counts = result["psum"], f"{result['files']} files, {result['lines']} lines, {result['bytes']} bytes"
     reach = f"{psum['low']}..{psum['high']} at most (channel {psum['channel']})"
     print(f"{result['folder']}: {counts}, {result['seconds']} s")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -35,18 +37,27 @@ def run(capsys, *arguments):
     return status, out, err
 
 
+def photo(place, name="photo.npy"):
+    """What the set of an image file is called."""
+    path = place / name
+    return f"img{path.stem}_{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+
+
 USUAL = ("--net", "./small.graph.zip", "--layer", "conv.2", "--image", "photo.npy")
 
 
 def test_a_set_and_its_result_file(place, capsys):
     status, out, err = run(capsys, *USUAL, "--rows", "4", "--cols", "3", "--psum", "18")
-    folder = place / "vectors" / "small" / "conv.2" / "imgphoto_4x3_psum18"
+    name = f"{photo(place)}_4x3_psum18"
+    folder = place / "vectors" / "small" / "conv.2" / name
     assert (status, err) == (0, "")
     back = read_set(folder)
     assert check_set(back) == []
     assert (back.manifest.array.rows, back.manifest.array.cols, back.manifest.bits.psum) == (4, 3, 18)
     result = json.loads((place / "build" / "vectors" / "result.json").read_text())
-    assert result["folder"] == "vectors/small/conv.2/imgphoto_4x3_psum18"
+    assert result["passed"] is True
+    assert result["graph"] == "small.graph.zip"
+    assert result["folder"] == f"vectors/small/conv.2/{name}"
     assert result["files"] == len(list(folder.iterdir()))
     assert result["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     assert result["lines"] == sum(path.read_bytes().count(b"\n") for path in folder.iterdir())
@@ -54,14 +65,14 @@ def test_a_set_and_its_result_file(place, capsys):
     assert result["tiles"] == {"ic": 3, "oc": 2}
     assert result["psum"]["bits"] == 18
     assert result["psum"]["bits_needed"] <= 16
-    assert out.splitlines()[0].startswith(f"vectors/small/conv.2/imgphoto_4x3_psum18: {result['files']} files, ")
+    assert out.splitlines()[0].startswith(f"vectors/small/conv.2/{name}: {result['files']} files, ")
     assert str(place) not in (folder / "manifest.json").read_text(), "a set names no place of the machine that made it"
 
 
 def test_the_classifier_and_another_folder(place, capsys):
     arguments = ["--net", "./small.graph.zip", "--layer", "classifier", "--image", "photo.npy", "--out", "elsewhere"]
     assert run(capsys, *arguments)[0] == 0
-    assert not read_set(place / "elsewhere" / "small" / "classifier" / "imgphoto").manifest.files.out[0].relu
+    assert not read_set(place / "elsewhere" / "small" / "classifier" / photo(place)).manifest.files.out[0].relu
 
 
 BAD = {
@@ -88,7 +99,7 @@ BAD = {
         ["--image", "sample"],
         "no sample image of shape (3, 6, 5) is shipped; expected IMAGE=<file>",
     ),
-    "out is a file": (["--out", "photo.npy"], "cannot write photo.npy/small/conv.2/imgphoto: "),
+    "out is a file": (["--out", "photo.npy"], "cannot write photo.npy/small/conv.2/imgphoto_"),
 }
 
 
@@ -119,7 +130,37 @@ def test_image_files_are_resized_to_the_input(place, capsys):
     images = pytest.importorskip("PIL.Image")
     images.fromarray(np.random.default_rng(0).integers(0, 256, (40, 70, 3)).astype(np.uint8)).save(place / "my cat.png")
     assert run(capsys, *USUAL, "--image", "my cat.png")[0] == 0
-    assert check_set(read_set(place / "vectors" / "small" / "conv.2" / "imgmy_cat")) == []
+    assert (
+        check_set(read_set(place / "vectors" / "small" / "conv.2" / photo(place, "my cat.png").replace(" ", "_"))) == []
+    )
+
+
+def test_files_of_one_name_have_sets_of_their_own_and_copies_share_one(place, capsys):
+    for name in ("a", "b", "copy of a"):
+        (place / name).mkdir()
+    graph = small_graph()
+    for seed, name in enumerate(("a", "b")):
+        np.save(place / name / "photo.npy", random_pixels(graph, seed=seed + 5))
+    shutil.copy(place / "a" / "photo.npy", place / "copy of a")
+    for name in ("a", "b", "copy of a"):
+        assert run(capsys, *USUAL[:4], "--image", f"{name}/photo.npy")[0] == 0
+    names = sorted(path.name for path in (place / "vectors" / "small" / "conv.2").iterdir())
+    assert names == sorted({photo(place / "a"), photo(place / "b")})
+
+
+def test_a_shipped_graph_is_told_by_its_place_in_the_project(place, capsys):
+    assert run(capsys, "--net", "tiny", "--layer", "classifier")[0] == 0
+    result = json.loads((place / "build" / "vectors" / "result.json").read_text())
+    assert result["graph"] == "model/zoo/tiny.graph.zip"
+
+
+def test_a_result_that_cannot_be_written_is_a_note(place, capsys):
+    (place / "build").write_text("as good as read-only")
+    status, out, err = run(capsys, *USUAL)
+    assert status == 0
+    assert "files" in out
+    assert err.startswith("note: no result file: cannot write build/vectors/result.json: ")
+    assert err.count("\n") == 1
 
 
 def test_names_of_images_and_sets():
@@ -132,10 +173,14 @@ def test_check_and_propose_sets_of_others(place, capsys):
     status, out, err = run(capsys, "--propose", str(folder))
     assert status == 0
     assert "confirmed by the data: files.weight.line = column" in err
+    result = json.loads((place / "build" / "vectors" / "result.json").read_text())
+    assert (result["passed"], result["folder"], result["words"]) == (True, str(folder), result["words_true"])
+    assert result["manifest"] == json.loads(out)
     (place / "theirs.json").write_text(out)
     assert list(folder.glob("*.json")) == []
     status, out, _ = run(capsys, "--check", str(folder), "--manifest", str(place / "theirs.json"))
     assert (status, out) == (0, f"{folder}: 0 wrong words\n")
+    assert json.loads((place / "build" / "vectors" / "result.json").read_text())["passed"] is True
     path = folder / "psum_itile0_otile0_kij2.txt"
     spoil(path, 6, 0, 16, -32768)
     status, out, _ = run(capsys, "--check", str(folder), "--manifest", str(place / "theirs.json"))
@@ -144,6 +189,8 @@ def test_check_and_propose_sets_of_others(place, capsys):
         f"{path.name} line 6 (psum oc 0 ic 0 kij 2 position 2 column 2): found -32768,"
     )
     assert out.splitlines()[1:] == [f"{folder}: 1 wrong words"]
+    result = json.loads((place / "build" / "vectors" / "result.json").read_text())
+    assert (result["passed"], result["wrong_words"], result["first"]) == (False, 1, out.splitlines()[:1])
     assert run(capsys, "--check", str(place / "none"))[::2] == (
         2,
         f"error: {place}/none is missing; expected a folder of vectors\n",

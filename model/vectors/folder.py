@@ -61,7 +61,9 @@ def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> Written:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     except OSError as error:
-        raise LockstepError(f"cannot write {folder}: {error.strerror}; name a folder that can be written") from error
+        raise LockstepError(
+            f"cannot write {folder}: {error.strerror}; name a folder that can be written with OUT="
+        ) from error
     try:
         umask = os.umask(0)  # mkdtemp makes private folders; give this one the mode that mkdir would have given
         os.umask(umask)
