@@ -58,7 +58,7 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
 
 
 @contextmanager
-def alone(path: Path, what: str) -> Iterator[None]:
+def alone(path: Path, what: str, advice: str = "name a folder that can be written") -> Iterator[None]:
     """Hold the lock file `path` while the body runs; the system lets go of it however the process ends.
 
     Parameters
@@ -67,6 +67,8 @@ def alone(path: Path, what: str) -> Iterator[None]:
         Created, with its folder, when missing; it stays, empty.
     what : str
         Told to whoever comes second: ``<what> is at work already``.
+    advice : str
+        What to do where the file cannot be made.
 
     Raises
     ------
@@ -79,9 +81,7 @@ def alone(path: Path, what: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     except OSError as error:
-        raise LockstepError(
-            f"cannot write {path}: {error.strerror or error}; name a folder that can be written"
-        ) from error
+        raise LockstepError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

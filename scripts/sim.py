@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     args.sim = args.sim or os.environ.get("SIM") or "icarus"
     waves = wave_format(args.waves, args.sim)
     # Job, progress and report go through files in `out`: a second run there would be judged by the first one's.
-    with alone(out / "lock", f"`make sim` in {out}"):
+    with alone(out / "lock", f"`make sim` in {out}", "name a folder that can be: OUT=<folder>"):
         return _run(folder, manifest, out, args, waves)
 
 
