@@ -67,7 +67,7 @@ module accelerator #(
   localparam [3:0]   ErrLost       = 4'd5;
 
   // ---------------------------------------------------------------- control
-  wire                     start, busy, done;
+  wire                     start, flush, busy, done;
   wire [7:0]               first, count, layer;
   wire [3:0]               engine_error;
   reg                      lost_q;  // a line of results found no room
@@ -113,6 +113,7 @@ module accelerator #(
     .s_axil_rvalid  (s_axil_rvalid),
     .s_axil_rready  (s_axil_rready),
     .start_o        (start),
+    .flush_o        (flush),
     .first_o        (first),
     .count_o        (count),
     .busy_i         (busy),
@@ -135,7 +136,7 @@ module accelerator #(
   wire                     code_valid;
   wire [LineAddrWidth-1:0] code_addr;
   wire [Cols*ActWidth-1:0] code;
-  wire                     result_valid, result_lost;
+  wire                     result_valid, result_lost, wgt_ready;
   wire [Cols*32-1:0]       result;
 
   engine #(
@@ -167,10 +168,10 @@ module accelerator #(
     .load_addr_i    (load_addr),
     .load_data_i    (s_axis_act_tdata[Rows*ActWidth-1:0]),
     .load_ready_o   (s_axis_act_tready),
-    .wgt_valid_i    (s_axis_wgt_tvalid),
+    .wgt_valid_i    (s_axis_wgt_tvalid && !flush),
     .wgt_last_i     (s_axis_wgt_tlast),
     .wgt_data_i     (s_axis_wgt_tdata[WgtLanes*Rows*WgtWidth-1:0]),
-    .wgt_ready_o    (s_axis_wgt_tready),
+    .wgt_ready_o    (wgt_ready),
     .code_valid_o   (code_valid),
     .code_addr_o    (code_addr),
     .code_o         (code),
@@ -182,6 +183,9 @@ module accelerator #(
     .writes_o       (writes),
     .pixels_o       (pixels)
   );
+
+  // Words left over from a run that failed can be thrown away: AXI lets nobody withdraw the one that waits at the port.
+  assign s_axis_wgt_tready = wgt_ready || flush;
 
   // ---------------------------------------------------------------- results
   result_stream #(

@@ -44,6 +44,7 @@ module axil_regs #(
   input  wire                     s_axil_rready,
   // run
   output wire                     start_o,
+  output wire                     flush_o,  // throw weight words away; never during a run
   output wire [7:0]               first_o,
   output wire [7:0]               count_o,
   input  wire                     busy_i,
@@ -87,7 +88,7 @@ module axil_regs #(
 
   always @(*) begin
     case (aw_word_q)
-      Ctrl:     allowed = !(w_data_q[0] && busy_i);
+      Ctrl:     allowed = w_data_q[1:0] == 2'b00 || (w_data_q[1:0] != 2'b11 && !busy_i);
       Range:    allowed = !busy_i;
       LoadAddr: allowed = !busy_i && w_data_q <= LastLine;
       default:  allowed = !busy_i && in_table;
@@ -131,19 +132,21 @@ module axil_regs #(
   assign s_axil_bresp   = b_resp_q;
 
   // ---------------------------------------------------------------- what writes change
-  reg                    done_q;
+  reg                    done_q, flush_q;
   reg [7:0]              first_q, count_q;
   reg [ActAddrWidth-1:0] load_addr_q;
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       done_q      <= 1'b0;
+      flush_q     <= 1'b0;
       first_q     <= 8'd0;
       count_q     <= 8'd0;
       load_addr_q <= {ActAddrWidth{1'b0}};
     end else begin
       if (start_o)     done_q <= 1'b0;
       else if (done_i) done_q <= 1'b1;
+      if (write && aw_word_q == Ctrl)  flush_q <= w_data_q[1];
       if (write && aw_word_q == Range) {count_q, first_q} <= w_data_q[15:0];
       if (write && aw_word_q == LoadAddr) load_addr_q <= w_data_q[ActAddrWidth-1:0];
       else if (load_take_i)
@@ -152,6 +155,7 @@ module axil_regs #(
   end
 
   assign start_o      = write && aw_word_q == Ctrl && w_data_q[0];
+  assign flush_o      = flush_q;
   assign first_o      = first_q;
   assign count_o      = count_q;
   assign load_addr_o  = load_addr_q;
@@ -169,7 +173,7 @@ module axil_regs #(
   always @(*) begin
     r_resp = Okay;
     case (s_axil_araddr[15:2])
-      Ctrl:      r_data = 32'd0;
+      Ctrl:      r_data = {30'd0, flush_q, 1'b0};
       Status:    r_data = {8'd0, layer_i, 4'd0, error_i, 6'd0, done_q || done_i, busy_i};
       Range:     r_data = {16'd0, count_q, first_q};
       LoadAddr:  r_data = {{(32-ActAddrWidth){1'b0}}, load_addr_q};

@@ -30,6 +30,10 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.vectors"},
         {"numpy", "cocotb", "cocotb_tools", "pytest"},
     ),
+    "tb.accelerator": (
+        {"model.errors", "model.numeric", "model.graph", "model.golden", "model.program", "tb.common"},
+        {"numpy", "cocotb", "cocotbext", "pytest"},
+    ),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
 }
 # Whoever has no torch, and whoever replays a vector folder knowing nothing but the folder.

@@ -98,6 +98,8 @@ class Registers:
         Verilog parameters of `accelerator`.
     busy : bool
         A run is under way.
+    flush : bool
+        Weight words are thrown away.
     first, count : int
         RANGE.
     load_addr : int
@@ -108,19 +110,23 @@ class Registers:
 
     parameters: Mapping[str, int]
     busy: bool = False
+    flush: bool = False
     first: int = 0
     count: int = 0
     load_addr: int = 0
     table: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def write(self, address: int, data: int, strobes: int = 15) -> bool:
-        """Write `data` (unsigned 32 bits); False: SLVERR, and nothing has changed. The lowest address bits do not count."""
+        """Write `data` (unsigned 32 bits); False: SLVERR, nothing has changed. Bits 1:0 of the address do not count."""
         address &= ~3
         layer, offset = divmod(address - TABLE, LAYER_BYTES)
         if strobes != 15:
             return False
         if address == Register.CTRL:
-            return not (data & 1 and self.busy)
+            if data & 3 == 3 or (data & 3 and self.busy):
+                return False
+            self.flush = bool(data & 2)
+            return True
         if self.busy:
             return False
         if address == Register.RANGE:
@@ -149,10 +155,14 @@ class Registers:
         if address not in set(Register):
             return None
         return {
-            Register.CTRL: 0,
+            Register.CTRL: self.flush << 1,
             Register.RANGE: self.count << 8 | self.first,
             Register.LOAD_ADDR: self.load_addr,
-            Register.SHAPE: p["Rows"] | p["Cols"] << 8 | p["ActWidth"] << 16 | p["WgtWidth"] << 20 | p["WgtLanes"] << 24,
+            Register.SHAPE: p["Rows"]
+            | p["Cols"] << 8
+            | p["ActWidth"] << 16
+            | p["WgtWidth"] << 20
+            | p["WgtLanes"] << 24,
             Register.WIDTHS: p["PsumWidth"] | p["MulWidth"] << 8 | p["BiasWidth"] << 16 | (p["Layers"] - 1) << 24,
             Register.ACT_LINES: p["ActDepth"],
             Register.PSUM_LINES: p["PsumDepth"],

@@ -1,0 +1,72 @@
+"""Small work for the accelerator: two layers of random weights, compiled for the engine, with what must come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from model.golden.execute import conv, finish
+from model.graph.graph import IntegerGraph, Layer
+from model.numeric.formats import IntFormat
+from model.program.array import EngineShape
+from model.program.compile import Program, compile_graph
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A network, its input and its results.
+
+    Parameters
+    ----------
+    program : Program
+    codes : uint8 array (channels, height, width)
+    results : int64 array (n, cols)
+        Lines of the result port.
+    """
+
+    program: Program
+    codes: Array
+    results: Array
+
+
+def engine_shape(parameters: dict[str, int]) -> EngineShape:
+    """The engine whose Verilog parameters these are, `ResultDepth` apart."""
+    fields = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name)[1:]: v for name, v in parameters.items()}
+    fields.pop("result_depth", None)
+    return EngineShape(**fields)
+
+
+def small_work(shape: EngineShape, rng: np.random.Generator, side: int = 4) -> Work:
+    """A padded 3x3 convolution with pooling, and logits from all of what it leaves: four lines of results.
+
+    Parameters
+    ----------
+    shape : EngineShape
+    rng : numpy Generator
+    side : int
+        Height and width of the input map, even.
+    """
+    classes = 4 * shape.cols - 1
+    act = IntFormat(shape.act_width)
+    wgt = IntFormat(shape.wgt_width, signed=True, symmetric=True)
+
+    def layer(name: str, weight_shape: tuple[int, ...], out: IntFormat | None, **others: Any) -> Layer:
+        weight = rng.integers(wgt.min, wgt.max + 1, weight_shape).astype(np.int8)
+        channels = weight_shape[0]
+        bias = rng.integers(-300, 900, channels)
+        return Layer(name, weight, wgt, act, rng.integers(3, 9, channels), bias, 7, out, **others)
+
+    layers = (
+        layer("conv", (shape.cols + 1, 3, 3, 3), act, stride=(1, 1), padding=(1, 1), pool=2),
+        layer("logits", (classes, shape.cols + 1, side // 2, side // 2), None, stride=(1, 1), padding=(0, 0), pool=1),
+    )
+    graph = IntegerGraph("small", (3, side, side), layers, tuple(f"c{i}" for i in range(classes)), {})
+    codes = rng.integers(0, act.max + 1, graph.input_shape).astype(np.uint8)
+    program = compile_graph(graph, shape)
+    inner = finish(conv(codes[None], layers[0]), layers[0])
+    logits = finish(conv(inner, layers[1]), layers[1])[0]
+    return Work(program, codes, program.layers[1].results(logits))
