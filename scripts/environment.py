@@ -6,6 +6,7 @@ It runs before anything is installed, so it needs the standard library alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import re
 import sys
@@ -13,6 +14,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from model.errors import LockstepError
 from model.files import write_json
 
 REQUIREMENTS = Path("requirements")
@@ -101,7 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
             "packages": versions,
             "seconds": None if args.started is None else max(0, int(time.time()) - args.started),
         }
-        write_json(args.result, result)
+        with contextlib.suppress(LockstepError):  # in a checkout that cannot be written, what is installed will do
+            write_json(args.result, result)
     return 0
 
 

