@@ -101,7 +101,8 @@ waves: setup-vectors ## Open the last dump in GTKWave or Surfer, signals laid ou
 ##@ Synthesize
 
 synth: setup-synth ## Area of every block, Fmax of the array; the array's tests on its gates
-#: TOOLS=pypi|native ONLY=<block> SIM=icarus|verilator OUT=<folder>
+#: TOOLS=pypi|native ONLY=<block> JOBS=<tools at a time> SIM=icarus|verilator
+#: OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
 ##@ Check

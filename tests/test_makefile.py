@@ -26,7 +26,7 @@ FLAGS = {
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
     "waves": ["VIEWER", "OUT"],
-    "synth": ["TOOLS", "ONLY", "OUT"],
+    "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
 }
 NASTY = [

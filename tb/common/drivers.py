@@ -63,6 +63,15 @@ def read(handle: Any) -> int:
     return int(value) if not hasattr(value, "to_unsigned") else value.to_unsigned()
 
 
+def looped(scope: Any, loop: str, index: int, name: str) -> Any:
+    """Instance `name` in round `index` of the generate loop `loop`.
+
+    In a netlist there are no loops: there it is called ``<loop>_<index>_<name>`` (tb.synth.gates).
+    """
+    flat = f"{loop}_{index}_{name}"
+    return getattr(scope, flat) if hasattr(scope, flat) else getattr(getattr(scope, loop)[index], name)
+
+
 def start_clock(dut: Any) -> None:
     """Let clk_i run with PERIOD_NS."""
     dut.clk_i.value = 0

@@ -7,7 +7,18 @@ from typing import Any
 import cocotb
 
 from model.golden import cycle as golden
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
+from tb.common.drivers import (
+    generator,
+    looped,
+    next_cycle,
+    pack,
+    parameters,
+    read,
+    reset,
+    settled,
+    start_clock,
+    unpack,
+)
 from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import Shape, Traffic, make_traffic
 
@@ -27,7 +38,8 @@ class Bench:
         self.cycle = 0
         self.board = Scoreboard("psum")
         self.history: list[tuple[int, int]] = []  # the southern ports of the last Cols cycles
-        tiles = [[dut.gen_row[r].u_row.gen_col[c].u_tile for c in range(SHAPE.cols)] for r in range(SHAPE.rows)]
+        rows = [looped(dut, "gen_row", r, "u_row") for r in range(SHAPE.rows)]
+        tiles = [[looped(row, "gen_col", c, "u_tile") for c in range(SHAPE.cols)] for row in rows]
         self.handles = [
             [[getattr(tile, f"{register}_q") for register in golden.Pe._fields] for tile in row] for row in tiles
         ]

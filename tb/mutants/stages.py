@@ -84,10 +84,10 @@ def stages_of(module: str, rtl: Mapping[str, str]) -> list[Stage]:
     module : str
     rtl : mapping of module name to source
     """
-    return [stage for stage in STAGES if module in _contained(stage.top, rtl)]
+    return [stage for stage in STAGES if module in contained(stage.top, rtl)]
 
 
-def _contained(top: str, rtl: Mapping[str, str]) -> set[str]:
+def contained(top: str, rtl: Mapping[str, str]) -> set[str]:
     """`top` and every module below it."""
     found, waiting = {top}, [top]
     while waiting:

@@ -1,0 +1,154 @@
+"""What `make synth` has to do, piece by piece; each piece's result is kept, and made again only when it must be.
+
+The key of a piece is the hash of everything it depends on: the sources of the block and of all blocks below it, this
+package, the tools' versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import LockstepError
+from model.files import read_json, write_json
+from tb.common.runner import ROOT
+from tb.mutants.stages import contained
+from tb.synth.flows import synthesize
+from tb.synth.gates import shape, write_netlist
+from tb.synth.place import TARGETS, place
+from tb.synth.tools import Tool, ToolError
+
+Result = dict[str, Any]
+ARRAY = "mac_array"
+AREA_FLOWS = ("generic", "ice40", "ecp5")
+GATES_SHAPE = (8, 8)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work.
+
+    Parameters
+    ----------
+    name : str
+        Unique; the folder below the results, too.
+    group : {"area", "fmax", "gates"}
+    block : str
+    kind : str
+        The flow.
+    folder : Path
+    depends : str
+        Everything the result depends on, as text.
+    work : function
+        Does it, and returns the figures.
+    about : mapping
+        What the result says beside the figures.
+    """
+
+    name: str
+    group: str
+    block: str
+    kind: str
+    folder: Path
+    depends: str
+    work: Callable[[], Mapping[str, Any]]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Hash of all that the result depends on."""
+        return hashlib.sha256(f"{self.name}\n{self.depends}".encode()).hexdigest()
+
+    def finish(self) -> Result:
+        """The figures, with ``name``, ``seconds``, ``error`` (None, or a line) and ``kept``; errors are not kept."""
+        path = self.folder / "job.json"
+        try:
+            stored = read_json(path)
+            if stored["key"] == self.key:
+                return {**stored["result"], **self.about, "kept": True}
+        except (LockstepError, LookupError, TypeError):
+            pass  # never done, or broken off
+        path.unlink(missing_ok=True)
+        started = time.monotonic()
+        result: Result = {"name": self.name, "error": None}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            result |= self.work()
+        except ToolError as error:
+            result["error"] = str(error)
+        result["seconds"] = round(time.monotonic() - started, 1)
+        if result["error"] is None:
+            write_json(path, {"key": self.key, "result": result})
+        return {**result, **self.about, "kept": False}
+
+
+def read_blocks(rtl: Path) -> dict[str, str]:
+    """Sources by module: every ``rtl/*.v`` that there is.
+
+    Raises
+    ------
+    LockstepError
+        When there is none.
+    """
+    blocks = {path.stem: path.read_text() for path in sorted(rtl.glob("*.v"))}
+    if ARRAY not in blocks:
+        raise LockstepError(f"no {ARRAY}.v in {rtl}; expected the folder of the RTL")
+    return blocks
+
+
+def sources_of(block: str, blocks: Mapping[str, str]) -> list[Path]:
+    """Files of `block` and of all blocks below it."""
+    return [ROOT / "rtl" / f"{name}.v" for name in sorted(contained(block, blocks))]
+
+
+def _depends(block: str, blocks: Mapping[str, str], tools: Sequence[Tool]) -> str:
+    ours = [path.read_text() for path in sorted(Path(__file__).parent.glob("*")) if path.suffix in (".py", ".v")]
+    versions = [f"{tool.source} {tool.version}" for tool in tools]
+    return "\0".join([blocks[name] for name in sorted(contained(block, blocks))] + ours + versions)
+
+
+def area_jobs(chosen: Sequence[str], blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) -> list[Job]:
+    """Every chosen block, with the parameters it has by default, in every flow."""
+    yosys = tools["yosys"]
+
+    def job(block: str, flow: str) -> Job:
+        folder, sources = out / block / flow, sources_of(block, blocks)
+
+        def work() -> Mapping[str, int]:
+            return synthesize(yosys, flow, sources, block, folder)
+
+        return Job(f"{block}/{flow}", "area", block, flow, folder, _depends(block, blocks, [yosys]), work)
+
+    return [job(block, flow) for block in chosen for flow in AREA_FLOWS]
+
+
+def array_jobs(blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) -> list[Job]:
+    """The array placed in every target, and its netlist."""
+    rtl, yosys, jobs = ROOT / "rtl", tools["yosys"], []
+    for target in TARGETS:
+        nextpnr, folder = tools[f"nextpnr-{target.family}"], out / target.name
+        about = {name: getattr(target, name) for name in ("flow", "device", "package", "rows", "cols")}
+
+        def work(target: Any = target, nextpnr: Tool = nextpnr, folder: Path = folder) -> Mapping[str, Any]:
+            return place(yosys, nextpnr, target, rtl, folder)
+
+        depends = _depends(ARRAY, blocks, [yosys, nextpnr])
+        jobs.append(Job(target.name, "fmax", ARRAY, target.flow, folder, depends, work, about))
+    rows, cols = GATES_SHAPE
+    folder = gates_folder(out)
+
+    def netlist() -> Mapping[str, Any]:
+        return write_netlist(yosys, rtl, shape(rows, cols), folder)
+
+    depends = _depends(ARRAY, blocks, [yosys])
+    about = {"rows": rows, "cols": cols}
+    return [*jobs, Job("gates", "gates", ARRAY, "generic", folder, depends, netlist, about)]
+
+
+def gates_folder(out: Path) -> Path:
+    """Where the netlist is."""
+    return out / "gates"
