@@ -27,7 +27,15 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "torch", "tqdm"},
     ),
     "tb": (
-        {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.vectors"},
+        {
+            "model.errors",
+            "model.files",
+            "model.numeric",
+            "model.graph",
+            "model.golden",
+            "model.program",
+            "model.vectors",
+        },
         {"numpy", "cocotb", "cocotb_tools", "pytest"},
     ),
     "tb.accelerator": (

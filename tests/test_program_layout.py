@@ -110,3 +110,8 @@ def test_words_hold_their_fields(width: int) -> None:
     assert [int(text, 16) for text in digits] == to_ints(words)
     assert {len(text) for text in digits} == {2 * words.shape[1]}
     assert to_bits(np.array([-2]), width)[0, :2].tolist() == ([0, 1] if width > 1 else [0])
+
+
+def test_no_words_are_no_words() -> None:
+    words = pack_fields(np.zeros((0, 7), np.int64), 3)
+    assert (words.shape, to_ints(words), to_hex(words)) == ((0, 3), [], [])

@@ -59,6 +59,11 @@ class Draw:
     mode: str
     program: LayerProgram = field(repr=False)
 
+    @property
+    def shape(self) -> EngineShape:
+        """The engine."""
+        return self.program.shape
+
     @cached_property
     def expected(self) -> Array:
         """Output codes uint8, or logits int64, (out_channels, y, x), by the golden model."""

@@ -27,7 +27,7 @@ def pack(bits: Array) -> Array:
 def pack_fields(values: Array, width: int) -> Array:
     """Words of the integers (n, fields), field f at ``[f*width +: width]``: bytes uint8 (n, ceil(fields*width / 8))."""
     bits = to_bits(values, width)  # (n, fields, width)
-    return pack(bits.reshape(len(values), -1))
+    return pack(bits.reshape(len(values), values.shape[1] * width))
 
 
 def to_ints(words: Array) -> list[int]:
