@@ -164,7 +164,7 @@ def write_jobs(folder: Path, shape: EngineShape, jobs: Sequence[Job]) -> dict[st
 
 def _lines(lines: Lines, width: int, bits: int) -> list[str]:
     digits = ADDRESS_DIGITS + -(-bits // 4)
-    words = to_ints(pack_fields(lines.codes, width)) if len(lines.codes) else []
+    words = to_ints(pack_fields(lines.codes, width))
     return [f"{(int(at) << bits) | word:0{digits}x}" for at, word in zip(lines.address, words, strict=True)]
 
 
@@ -194,6 +194,7 @@ def build(
     LockstepError
         When the simulator is missing.
     """
+    folder = folder.resolve()  # the compiler and the simulator run in it
     folder.mkdir(parents=True, exist_ok=True)
     rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL") or ROOT / "rtl").resolve()
     sources = [TESTBENCH, *sorted(rtl.glob("*.v"))]

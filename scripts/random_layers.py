@@ -1,0 +1,122 @@
+"""`make random`: drawn layers on engines of many sizes, under stalls, against the golden model and the cycle model."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.errors import LockstepError
+from model.files import alone, write_json
+from model.program.draw import ARRAYS, Draw, draw
+from scripts.guard import guarded
+from scripts.numbers import whole_number
+from tb.common.runner import SimulationError
+from tb.network.bench import Report, build, simulate, write_jobs
+from tb.network.whole import counters_differ, layer_job
+
+OUT = Path("build/random")
+STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
+CHUNK = 50  # draws of one array in one simulation
+
+
+def stall_of(index: int) -> int:
+    """The stall of draw `index`."""
+    return STALLS[index // len(ARRAYS) % len(STALLS)]
+
+
+def failures(draws: Sequence[Draw], report: Report) -> dict[int, str]:
+    """What is wrong with each draw that is wrong, by its number."""
+    wrong = {draws[job].index: "differs from the golden model" for job in report.failed}
+    wrong |= {draws[job].index: text for job, text in report.errors.items()}
+    for item in reversed(report.shown):
+        wrong[draws[item.job].index] = str(item)
+    for run in report.layers:
+        if not stall_of(draws[run.job].index):
+            differ = counters_differ(run, draws[run.job].program)
+            if differ:
+                wrong.setdefault(draws[run.job].index, f"{differ}, by the cycle model")
+    for late in draws[report.jobs :]:
+        wrong.setdefault(late.index, "was not run: the simulation ended before it")
+    return wrong
+
+
+def run_draws(
+    draws: Sequence[Draw], folder: Path, simulator: str, rtl: Path | None = None
+) -> tuple[dict[int, str], Report]:
+    """Simulate draws of one array; returns what `failures` says, and the report."""
+    shape = draws[0].program.shape
+    jobs = [
+        layer_job(each.program, each.codes, each.expected, each.index % shape.layers, stall_of(each.index))
+        for each in draws
+    ]
+    sizes = write_jobs(folder, shape, jobs)
+    report = simulate(folder, build(folder, shape, sizes, simulator, rtl=rtl))
+    return failures(draws, report), report
+
+
+@guarded
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit status: 0, 1 when a draw fails, 2 for bad input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", default="200", help="draws (%(default)s)")
+    parser.add_argument("--seed", default=os.environ.get("SEED") or "1", help="(%(default)s)")
+    parser.add_argument("--first", default="0", help="number of the first draw (%(default)s)")
+    parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
+    parser.add_argument("--out", default=str(OUT), help="folder for results and builds (%(default)s)")
+    args = parser.parse_args(arguments)
+    count, seed, first = (whole_number(name.upper(), getattr(args, name), 1) for name in ("n", "seed", "first"))
+    if count < 1 or min(seed, first) < 0:
+        raise LockstepError(f"N={count}, SEED={seed}, FIRST={first}; expected N of 1 or more, the others not negative")
+    out = Path(args.out)
+    with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):
+        return _run(count, seed, first, args.sim, out)
+
+
+def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
+    (out / "result.json").unlink(missing_ok=True)
+    started = time.monotonic()
+    wrong: dict[int, str] = {}
+    done = cycles = checked = 0
+    names = list(ARRAYS)
+    for start in range(first, first + count, CHUNK * len(names)):
+        stop = min(start + CHUNK * len(names), first + count)
+        for name in names:
+            draws = [draw(seed, index) for index in range(start, stop) if names[index % len(names)] == name]
+            if not draws:
+                continue
+            try:
+                found, report = run_draws(draws, out / simulator / name, simulator)
+            except SimulationError as error:  # an assertion of the RTL stops the whole simulation
+                print(f"FAILED: draws {draws[0].index}..{draws[-1].index} on {name}: {error}", file=sys.stderr)
+                print(f"  again: make random N={count} SEED={seed} FIRST={first} SIM={simulator}", file=sys.stderr)
+                return 1
+            done, cycles = done + len(draws), cycles + report.cycles
+            checked += sum(each.expected.size for each in draws)
+            wrong |= found
+            print(f"{done} of {count} draws, {name}: {len(found)} wrong, {cycles:,} cycles in all", flush=True)
+            for index, text in sorted(found.items()):
+                again = next(each for each in draws if each.index == index)
+                print(f"FAILED: {again}: {text}", file=sys.stderr)
+                print(f"  again: make random N=1 SEED={seed} FIRST={index} SIM={simulator}", file=sys.stderr)
+    result = {
+        "passed": not wrong,
+        "draws": done,
+        "seed": seed,
+        "first": first,
+        "failed": sorted(wrong),
+        "cycles": cycles,
+        "checked_values": int(checked),
+        "simulator": simulator,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    write_json(out / "result.json", result)
+    print(f"{done} draws, {len(wrong)} wrong; {checked:,} values, {cycles:,} cycles")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""A compiled network on the engine: jobs, what the counters must say, and how far an earlier run came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.files import read_json, write_json
+from model.golden.execute import activations
+from model.graph.graph import IntegerGraph
+from model.program.array import EngineShape
+from model.program.compile import LayerProgram, Program
+from model.program.layout import Lines
+from tb.network.bench import Job, LayerRun
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Codes that enter and leave every layer of a network for one image, by the golden model.
+
+    Parameters
+    ----------
+    inputs, outputs : lists of arrays
+        uint8 (channels, y, x) each; the last output is int64, the logits.
+    """
+
+    inputs: list[Array]
+    outputs: list[Array]
+
+    @classmethod
+    def of(cls, graph: IntegerGraph, pixels: Array) -> Maps:
+        """All maps of `graph` for `pixels`, unsigned (channels, height, width)."""
+        walked = [(codes[0], result[0]) for _, codes, result in activations(graph, pixels[None])]
+        return cls([codes for codes, _ in walked], [result for _, result in walked])
+
+
+def job_of(program: Program, maps: Maps, first: int, last: int, stall: int = 0) -> Job:
+    """Layers `first` .. `last` as one run of the engine, on the golden codes that enter the first of them."""
+    layers = program.layers[first : last + 1]
+    outputs = maps.outputs[first : last + 1]
+    return Job(
+        first=first,
+        descriptors=program.descriptors[first : last + 1],
+        load=layers[0].load(maps.inputs[first]),
+        stream=program.stream(first, len(layers)),
+        writes=join_lines([item.writes(codes) for item, codes in zip(layers, outputs, strict=True) if item.target]),
+        results=join_results(layers, outputs, program.shape),
+        stall=stall,
+    )
+
+
+def layer_job(program: LayerProgram, codes: Array, expected: Array, first: int = 0, stall: int = 0) -> Job:
+    """One layer on its own, as descriptor `first`."""
+    outputs = [expected]
+    return Job(
+        first=first,
+        descriptors=program.descriptor.encode()[None],
+        load=program.load(codes),
+        stream=program.stream(),
+        writes=join_lines([program.writes(expected)] if program.target else []),
+        results=join_results([program], outputs, program.shape),
+        stall=stall,
+    )
+
+
+def join_lines(parts: Sequence[Lines]) -> Lines:
+    """Lines one after another."""
+    if not parts:
+        return Lines(np.zeros(0, np.int64), np.zeros((0, 1), np.uint8))
+    return Lines(np.concatenate([part.address for part in parts]), np.concatenate([part.codes for part in parts]))
+
+
+def join_results(layers: Sequence[LayerProgram], outputs: Sequence[Array], shape: EngineShape) -> Array:
+    """Result lines int64 (n, cols) of the layers that give logits."""
+    parts = [item.results(codes) for item, codes in zip(layers, outputs, strict=True) if not item.target]
+    return np.concatenate(parts) if parts else np.zeros((0, shape.cols), np.int64)
+
+
+def counters_differ(run: LayerRun, program: LayerProgram) -> str | None:
+    """What the counters of a layer say against the closed form; None where all four agree."""
+    wanted = program.cycles
+    pairs = {name: (getattr(run, name), getattr(wanted, name)) for name in ("pixels", "waiting", "filling", "writes")}
+    wrong = [f"{name} {got} instead of {want}" for name, (got, want) in pairs.items() if got != want]
+    if run.cycles != wanted.total:
+        wrong.append(f"cycles {run.cycles} instead of {wanted.total}")
+    return ", ".join(wrong) or None
+
+
+class Progress:
+    """The layers that earlier runs finished without a mismatch, kept in a file.
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+        Hash of all that the result depends on; a file with another key counts as none.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+        self.layers: dict[int, dict[str, Any]] = {}
+        if path.is_file():
+            try:
+                kept = read_json(path)
+                if isinstance(kept, dict) and kept.get("key") == key:
+                    self.layers = {int(index): dict(entry) for index, entry in kept["layers"].items()}
+            except (LockstepError, KeyError, TypeError, ValueError, AttributeError):
+                self.layers = {}  # a broken file is no progress: the run starts at its first layer
+
+    def add(self, run: LayerRun, seconds: float) -> None:
+        """Keep what a finished layer's counters said."""
+        self.layers[run.layer] = {**asdict(run), "seconds": round(seconds, 3)}
+        write_json(self.path, {"key": self.key, "layers": {str(index): self.layers[index] for index in self.layers}})
+
+    def next_of(self, first: int, last: int) -> int:
+        """The first of layers first..last that is not finished; last + 1 if all are."""
+        return next((index for index in range(first, last + 1) if index not in self.layers), last + 1)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.path.unlink(missing_ok=True)
+        self.layers = {}
