@@ -130,7 +130,7 @@ def _build_root(out: Path) -> Path:
 
 
 def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> dict[str, Any]:
-    """Rung 1 of the ladder on the set's array, 8x8 at most: every PE register at every edge equals the cycle model."""
+    """Every PE register at every edge against the cycle model, on the set's array, 8x8 at most."""
     parameters = replay.parameters
     rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
     act, wgt = parameters["ActWidth"], parameters["WgtWidth"]

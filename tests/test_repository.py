@@ -103,6 +103,27 @@ def test_the_licence_is_whole() -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "model/zoo/README.md"])
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of `page`."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_say_make_and_their_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    assert not re.findall(r"python3? -m (?:scripts|pytest)\S*", text), "say it as a make line"
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if not re.match(r"[a-z]+:", target):
+            path, _, anchor = target.partition("#")
+            there = (page.parent / path).resolve() if path else page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there), target
+
+
 def test_ci_runs_make_test_and_nothing_else() -> None:
     lines = [
         line
