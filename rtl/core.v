@@ -80,7 +80,7 @@ module core #(
   // ---------------------------------------------------------------- activations and weights become one skewed wave
   wire [Rows*ActWidth-1:0]  act_line, act;
   wire                      valid, swap, zero;
-  wire [Rows*WordWidth-1:0] line;
+  reg  [Rows*WordWidth-1:0] line;
   wire [Rows*WordWidth-1:0] wave;
 
   act_mem #(
@@ -122,23 +122,25 @@ module core #(
   );
 
   // ---------------------------------------------------------------- array
-  wire [Rows-1:0]            row_valid, row_swap, row_wgt_valid;
-  wire [Rows*ActWidth-1:0]   row_act;
-  wire [Rows*GroupWidth-1:0] row_wgt_group;
-  wire [Rows*FlitWidth-1:0]  row_wgt;
+  reg  [Rows-1:0]            row_valid, row_swap, row_wgt_valid;
+  reg  [Rows*ActWidth-1:0]   row_act;
+  reg  [Rows*GroupWidth-1:0] row_wgt_group;
+  reg  [Rows*FlitWidth-1:0]  row_wgt;
   wire [Cols-1:0]            col_valid;
   wire [LineWidth-1:0]       col_psum;
 
+  // Buses with a part a row are put together procedurally, here and elsewhere: nets with several partial drivers are
+  // resolved bit by bit in simulation, which takes longer than all the arithmetic.
   genvar r, l;
   generate
     for (r = 0; r < Rows; r = r + 1) begin : gen_row
-      wire [FlitWidth-1:0] flit;
+      reg [FlitWidth-1:0] flit;
       for (l = 0; l < WgtLanes; l = l + 1) begin : gen_lane
-        assign flit[l*WgtWidth +: WgtWidth] = wgt_i[(l*Rows+r)*WgtWidth +: WgtWidth];
+        always @(*) flit[l*WgtWidth +: WgtWidth] = wgt_i[(l*Rows+r)*WgtWidth +: WgtWidth];
       end
-      assign line[r*WordWidth +: WordWidth] =
+      always @(*) line[r*WordWidth +: WordWidth] =
         {wgt_valid_i, wgt_group_i, flit, valid, swap, act[r*ActWidth +: ActWidth]};
-      assign {row_wgt_valid[r], row_wgt_group[r*GroupWidth +: GroupWidth], row_wgt[r*FlitWidth +: FlitWidth],
+      always @(*) {row_wgt_valid[r], row_wgt_group[r*GroupWidth +: GroupWidth], row_wgt[r*FlitWidth +: FlitWidth],
               row_valid[r], row_swap[r], row_act[r*ActWidth +: ActWidth]} = wave[r*WordWidth +: WordWidth];
     end
   endgenerate
@@ -212,7 +214,7 @@ module core #(
   reg  [LineWidth-1:0] fwd_line_q;
   wire [LineWidth-1:0] bank_line [0:1];
   wire [LineWidth-1:0] old_line = fwd_q ? fwd_line_q : bank_line[w_rbank];
-  wire [LineWidth-1:0] w_line;
+  reg  [LineWidth-1:0] w_line;
 
   // The bank still holds the old word when a line is read while it is written: take it from the write port.
   always @(posedge clk_i) begin
@@ -258,7 +260,7 @@ module core #(
       wire [PsumWidth-1:0] base = w_acc ? old_line[c*PsumWidth +: PsumWidth] : {PsumWidth{1'b0}};
       wire [PsumWidth-1:0] part = psum_o[c*PsumWidth +: PsumWidth];
       wire [PsumWidth-1:0] psum = part << (w_plane * ActWidth);
-      assign w_line[c*PsumWidth +: PsumWidth] = base + psum;
+      always @(*) w_line[c*PsumWidth +: PsumWidth] = base + psum;
 
 `ifdef SIM_CHECKS
       wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {psum[PsumWidth-1], psum};

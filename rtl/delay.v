@@ -18,15 +18,21 @@ module delay #(
       wire unused = &{1'b0, clk_i, rst_ni};
       assign data_o = data_i;
     end else begin : gen_pipe
-      reg  [Cycles*Width-1:0]     pipe_q;                      // newest word lowest
-      wire [(Cycles+1)*Width-1:0] taps = {pipe_q, data_i};     // tap k is data_i of k cycles ago
+      reg [Cycles*Width-1:0] pipe_q;  // newest word lowest
 
-      always @(posedge clk_i) begin
-        if (!rst_ni) pipe_q <= {(Cycles*Width){1'b0}};
-        else         pipe_q <= taps[Cycles*Width-1:0];
+      if (Cycles == 1) begin : gen_one
+        always @(posedge clk_i) begin
+          if (!rst_ni) pipe_q <= {Width{1'b0}};
+          else         pipe_q <= data_i;
+        end
+      end else begin : gen_more
+        always @(posedge clk_i) begin
+          if (!rst_ni) pipe_q <= {(Cycles*Width){1'b0}};
+          else         pipe_q <= {pipe_q[(Cycles-1)*Width-1:0], data_i};
+        end
       end
 
-      assign data_o = taps[Cycles*Width +: Width];
+      assign data_o = pipe_q[(Cycles-1)*Width +: Width];
     end
   endgenerate
 

@@ -14,15 +14,17 @@ module l0 #(
 ) (
   input  wire                   clk_i,
   input  wire                   rst_ni,
-  // from the memories, lane r at [r*Width +: Width]
+  // a line, lane r at [r*Width +: Width]
   input  wire [Lanes*Width-1:0] data_i,
   // to the array
-  output wire [Lanes*Width-1:0] data_o
+  output reg  [Lanes*Width-1:0] data_o
 );
 
   genvar r;
   generate
     for (r = 0; r < Lanes; r = r + 1) begin : gen_lane
+      wire [Width-1:0] data;
+
       delay #(
         .Width  (Width),
         .Cycles (r)
@@ -30,8 +32,10 @@ module l0 #(
         .clk_i  (clk_i),
         .rst_ni (rst_ni),
         .data_i (data_i[r*Width +: Width]),
-        .data_o (data_o[r*Width +: Width])
+        .data_o (data)
       );
+
+      always @(*) data_o[r*Width +: Width] = data;
     end
   endgenerate
 

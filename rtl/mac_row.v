@@ -26,7 +26,7 @@ module mac_row #(
   input  wire [Cols*PsumWidth-1:0]    psum_i,
   // to south
   output wire [Cols-1:0]              psum_valid_o,
-  output wire [Cols*PsumWidth-1:0]    psum_o
+  output reg  [Cols*PsumWidth-1:0]    psum_o
 );
 
   localparam integer FlitWidth = WgtLanes * WgtWidth;
@@ -49,6 +49,8 @@ module mac_row #(
   genvar c;
   generate
     for (c = 0; c < Cols; c = c + 1) begin : gen_col
+      wire [PsumWidth-1:0] psum;
+
       mac_tile #(
         .ActWidth   (ActWidth),
         .WgtWidth   (WgtWidth),
@@ -73,10 +75,11 @@ module mac_row #(
         .wgt_group_o (wgt_group[c+1]),
         .wgt_o       (wgt[c+1]),
         .psum_i      (psum_i[c*PsumWidth +: PsumWidth]),
-        .psum_o      (psum_o[c*PsumWidth +: PsumWidth])
+        .psum_o      (psum)
       );
 
       assign psum_valid_o[c] = valid[c+1];
+      always @(*) psum_o[c*PsumWidth +: PsumWidth] = psum;
     end
   endgenerate
 

@@ -36,7 +36,6 @@ module mac_tile #(
 );
 
   localparam integer ProdWidth = ActWidth + WgtWidth;  // |act * wgt| <= (2^A - 1) * 2^(W-1) < 2^(A+W-1)
-  localparam integer SignBits  = (PsumWidth > ProdWidth) ? PsumWidth - ProdWidth : 0;
 
   reg                         valid_q, swap_q;
   reg  [ActWidth-1:0]         act_q;
@@ -48,54 +47,37 @@ module mac_tile #(
   reg  [PsumWidth-1:0]        psum_q;
 
   // The first pixel of a tile already multiplies by the new weight: no bubble between tiles.
-  wire [WgtWidth-1:0]         wgt      = swap_i ? shadow_q : active_q;
-  wire signed [ProdWidth-1:0] wgt_wide = {{ActWidth{wgt[WgtWidth-1]}}, wgt};  // sign extended
-  wire signed [ProdWidth-1:0] act_wide = {{WgtWidth{1'b0}}, act_i};           // zero extended
-  wire signed [ProdWidth-1:0] product  = wgt_wide * act_wide;
-  wire [PsumWidth-1:0]        psum_d   = psum_i + {{SignBits{product[ProdWidth-1]}}, product};
-  wire                        capture  = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
+  wire [WgtWidth-1:0] wgt = swap_i ? shadow_q : active_q;
 
-  // Valid flags move every cycle, data only beside its flag: an idle wave toggles nothing.
+  // Valid flags move every cycle, data only beside its flag: an idle wave toggles nothing. A flit that arrives together
+  // with a swap belongs to the tile after the one that starts: the swap takes the old shadow.
+  // All registers stand in one block because a simulator wakes up once for it, and there are many of these tiles.
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      valid_q <= 1'b0;
-      swap_q  <= 1'b0;
-      act_q   <= {ActWidth{1'b0}};
-    end else begin
-      valid_q <= valid_i;
-      swap_q  <= swap_i;
-      if (valid_i) act_q <= act_i;
-    end
-  end
-
-  always @(posedge clk_i) begin
-    if (!rst_ni) begin
+      valid_q     <= 1'b0;
+      swap_q      <= 1'b0;
+      act_q       <= {ActWidth{1'b0}};
+      psum_q      <= {PsumWidth{1'b0}};
       wgt_valid_q <= 1'b0;
       wgt_group_q <= {GroupWidth{1'b0}};
       wgt_q       <= {(WgtLanes*WgtWidth){1'b0}};
+      shadow_q    <= {WgtWidth{1'b0}};
+      active_q    <= {WgtWidth{1'b0}};
     end else begin
+      valid_q     <= valid_i;
+      swap_q      <= swap_i;
       wgt_valid_q <= wgt_valid_i;
+      if (valid_i) begin
+        act_q  <= act_i;
+        psum_q <= $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});  // PsumWidth bits throughout
+        if (swap_i) active_q <= shadow_q;
+      end
       if (wgt_valid_i) begin
         wgt_group_q <= wgt_group_i;
         wgt_q       <= wgt_i;
+        if (wgt_group_i == Group[GroupWidth-1:0]) shadow_q <= wgt_i[Lane*WgtWidth +: WgtWidth];
       end
     end
-  end
-
-  // A flit that arrives together with a swap belongs to the tile after the one that starts: the swap takes the old shadow.
-  always @(posedge clk_i) begin
-    if (!rst_ni) begin
-      shadow_q <= {WgtWidth{1'b0}};
-      active_q <= {WgtWidth{1'b0}};
-    end else begin
-      if (capture)           shadow_q <= wgt_i[Lane*WgtWidth +: WgtWidth];
-      if (valid_i && swap_i) active_q <= shadow_q;
-    end
-  end
-
-  always @(posedge clk_i) begin
-    if (!rst_ni)      psum_q <= {PsumWidth{1'b0}};
-    else if (valid_i) psum_q <= psum_d;
   end
 
   assign valid_o     = valid_q;
@@ -119,7 +101,8 @@ module mac_tile #(
 `endif
 
 `ifdef SIM_CHECKS
-  wire [PsumWidth:0] psum_full = {psum_i[PsumWidth-1], psum_i} + {{(SignBits+1){product[ProdWidth-1]}}, product};
+  wire signed [PsumWidth:0] psum_full = $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});
+  wire                      capture   = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
   reg fresh_q;   // shadow_q was loaded since the last swap
   reg loaded_q;  // active_q holds a weight
 

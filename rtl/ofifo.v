@@ -15,14 +15,17 @@ module ofifo #(
   input  wire [Lanes*Width-1:0] data_i,
   // to the psum memory
   output wire                   valid_o,
-  output wire [Lanes*Width-1:0] data_o
+  output reg  [Lanes*Width-1:0] data_o
 );
 
-  wire [Lanes-1:0] valid;
+  reg [Lanes-1:0] valid;
 
   genvar c;
   generate
     for (c = 0; c < Lanes; c = c + 1) begin : gen_lane
+      wire             valid_late;
+      wire [Width-1:0] data;
+
       delay #(
         .Width  (Width + 1),
         .Cycles (Lanes - 1 - c)
@@ -30,8 +33,11 @@ module ofifo #(
         .clk_i  (clk_i),
         .rst_ni (rst_ni),
         .data_i ({valid_i[c], data_i[c*Width +: Width]}),
-        .data_o ({valid[c], data_o[c*Width +: Width]})
+        .data_o ({valid_late, data})
       );
+
+      always @(*) valid[c] = valid_late;
+      always @(*) data_o[c*Width +: Width] = data;
     end
   endgenerate
 

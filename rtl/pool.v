@@ -19,14 +19,14 @@ module pool #(
 
   reg                      valid_q;
   reg  [Cols*ActWidth-1:0] max_q;
-  wire [Cols*ActWidth-1:0] max_d;
+  reg  [Cols*ActWidth-1:0] max_d;
 
   genvar c;
   generate
     for (c = 0; c < Cols; c = c + 1) begin : gen_col
       wire [ActWidth-1:0] old  = max_q[c*ActWidth +: ActWidth];
       wire [ActWidth-1:0] code = code_i[c*ActWidth +: ActWidth];
-      assign max_d[c*ActWidth +: ActWidth] = (first_i || code > old) ? code : old;
+      always @(*) max_d[c*ActWidth +: ActWidth] = (first_i || code > old) ? code : old;
     end
   endgenerate
 

@@ -39,8 +39,8 @@ module requantize #(
   // codes, column c at [c*ActWidth +: ActWidth], and the same values before the clamp
   output wire                      valid_o,
   output wire [SideWidth-1:0]      side_o,
-  output wire [Cols*ActWidth-1:0]  code_o,
-  output wire [Cols*WideWidth-1:0] wide_o
+  output reg  [Cols*ActWidth-1:0]  code_o,
+  output reg  [Cols*WideWidth-1:0] wide_o
 );
 
   localparam integer ParWidth   = MulWidth + BiasWidth;
@@ -108,8 +108,8 @@ module requantize #(
 
       wire unused = &{1'b0, shadow_q};  // the last word need not be full
 
-      assign code_o[c*ActWidth +: ActWidth]   = code_q;
-      assign wide_o[c*WideWidth +: WideWidth] = wide_q;
+      always @(*) code_o[c*ActWidth +: ActWidth]   = code_q;
+      always @(*) wide_o[c*WideWidth +: WideWidth] = wide_q;
     end
   endgenerate
 

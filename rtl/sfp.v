@@ -24,8 +24,8 @@ module sfp #(
   reg  [Cols*PsumWidth-1:0] acc_q;
   reg  [Cols*PsumWidth-1:0] out_q;
   reg                       out_valid_q;
-  wire [Cols*PsumWidth-1:0] acc_d;
-  wire [Cols*PsumWidth-1:0] out_d;
+  reg  [Cols*PsumWidth-1:0] acc_d;
+  reg  [Cols*PsumWidth-1:0] out_d;
 
   genvar c;
   generate
@@ -34,8 +34,8 @@ module sfp #(
       wire [PsumWidth-1:0] data = data_i[c*PsumWidth +: PsumWidth];
       wire [PsumWidth-1:0] sum  = base + data;
 
-      assign acc_d[c*PsumWidth +: PsumWidth] = sum;
-      assign out_d[c*PsumWidth +: PsumWidth] = (relu_i && sum[PsumWidth-1]) ? {PsumWidth{1'b0}} : sum;
+      always @(*) acc_d[c*PsumWidth +: PsumWidth] = sum;
+      always @(*) out_d[c*PsumWidth +: PsumWidth] = (relu_i && sum[PsumWidth-1]) ? {PsumWidth{1'b0}} : sum;
 
 `ifdef SIM_CHECKS
       wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {data[PsumWidth-1], data};

@@ -32,13 +32,13 @@ module walker #(
   output wire [AddrWidth-1:0]         addr_o,
   output wire [CoordWidth-1:0]        y_o,
   output wire [CoordWidth-1:0]        x_o,
-  output wire [Levels*CountWidth-1:0] index_o,  // of each level
-  output wire [Levels-1:0]            first_o,  // the level is at its first step
-  output wire [Levels-1:0]            last_o    // the level is at its last step
+  output reg  [Levels*CountWidth-1:0] index_o,  // of each level
+  output reg  [Levels-1:0]            first_o,  // the level is at its first step
+  output reg  [Levels-1:0]            last_o    // the level is at its last step
 );
 
   // up[l]: level l begins a new step or starts again; up[Levels]: everything does.
-  wire [Levels:0]       up;
+  wire                  up   [0:Levels];
   wire [AddrWidth-1:0]  addr [0:Levels];  // where the level's present step began, this cycle's change included
   wire [CoordWidth-1:0] y    [0:Levels];
   wire [CoordWidth-1:0] x    [0:Levels];
@@ -72,10 +72,10 @@ module walker #(
         assign inside_last = &last_o[l-1:0];
       end
 
-      assign first_o[l] = index_q == {CountWidth{1'b0}};
-      assign last_o[l]  = at_last;
+      always @(*) first_o[l] = index_q == {CountWidth{1'b0}};
+      always @(*) last_o[l]  = at_last;
       assign up[l] = again || count;
-      assign index_o[l*CountWidth +: CountWidth] = index_q;
+      always @(*) index_o[l*CountWidth +: CountWidth] = index_q;
 
       always @(posedge clk_i) begin
         if (!rst_ni)    index_q <= {CountWidth{1'b0}};
