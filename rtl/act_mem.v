@@ -74,8 +74,8 @@ module act_mem #(
   initial begin
     if (Banks < 1 || Segs < 1)            $fatal(1, "%m: Banks %0d, Segs %0d; expected 1 or more", Banks, Segs);
     if (Width % Segs != 0)                $fatal(1, "%m: Width %0d; expected a multiple of Segs %0d", Width, Segs);
-    if (Banks > 1 && ((Banks & (Banks - 1)) != 0 || Depth != (Banks << LineAddrWidth)))
-      $fatal(1, "%m: Depth %0d in %0d banks; expected both to be powers of two", Depth, Banks);
+    if (Banks > 1 && Depth != (Banks << LineAddrWidth))
+      $fatal(1, "%m: Depth %0d in %0d banks; expected a power of two in each", Depth, Banks);
   end
 `endif
 
