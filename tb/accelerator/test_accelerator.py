@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tb.common.runner import simulate
+from model.graph.storage import load
+from model.program.fit import fitting_shape
+from tb.common.runner import ROOT, simulate
 
 SMALL = {
     "ActWidth": 4,
@@ -26,10 +28,19 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("array", ARRAYS)
-def test_accelerator(array: str) -> None:
-    """Registers, runs, stalls, errors, reset."""
+@pytest.mark.parametrize("tests", ["register_tests", "run_tests", "error_tests"])
+def test_accelerator(tests: str, array: str) -> None:
+    """Registers; runs and stalls; errors and resets."""
+    simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
+
+
+def test_a_trained_network_over_axi() -> None:
+    """The zoo's small network on the smallest 8x8 engine that it fits, its sample digit, all buses stalling."""
+    zoo = ROOT / "model" / "zoo"
+    graph = zoo / "tiny.graph.zip"
     simulate(
         "accelerator",
-        "tb.accelerator.accelerator_tests",
-        ARRAYS[array] | {k: v for k, v in SMALL.items() if k not in ARRAYS[array]},
+        "tb.accelerator.network_tests",
+        fitting_shape(load(graph)).parameters,
+        environment={"LOCKSTEP_GRAPH": str(graph), "LOCKSTEP_IMAGE": str(zoo / "sample_digit.npy")},
     )

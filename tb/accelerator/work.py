@@ -40,17 +40,17 @@ def engine_shape(parameters: dict[str, int]) -> EngineShape:
     return EngineShape(**fields)
 
 
-def small_work(shape: EngineShape, rng: np.random.Generator, side: int = 4) -> Work:
-    """A padded 3x3 convolution with pooling, and logits from all of what it leaves: four lines of results.
+def small_work(shape: EngineShape, rng: np.random.Generator, lines: int = 4) -> Work:
+    """A padded 3x3 convolution with pooling, and logits from all of what it leaves.
 
     Parameters
     ----------
     shape : EngineShape
     rng : numpy Generator
-    side : int
-        Height and width of the input map, even.
+    lines : int
+        Lines of results, the last not full.
     """
-    classes = 4 * shape.cols - 1
+    side, classes = 4, lines * shape.cols - 1
     act = IntFormat(shape.act_width)
     wgt = IntFormat(shape.wgt_width, signed=True, symmetric=True)
 

@@ -137,7 +137,7 @@ async def test_exactly_what_finds_no_room_is_lost(dut: Any) -> None:
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
 async def test_reset_drops_everything(dut: Any) -> None:
-    """In the middle of a line, with one held back: nothing of it comes out later, and the next line begins at column 0."""
+    """In the middle of a line, with one held back: nothing of it comes out later; the next line begins at column 0."""
     bench = Bench(dut)
     await bench.begin()
     lines = [bench.line(), bench.line()]
