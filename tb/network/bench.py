@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -138,17 +137,20 @@ def write_jobs(folder: Path, shape: EngineShape, jobs: Sequence[Job]) -> dict[st
     """Write the testbench's files into `folder`; returns its parameters beside those of the engine."""
     folder.mkdir(parents=True, exist_ok=True)
     line_bits, code_bits = shape.line_bits, shape.cols * shape.act_width
+    streams = {id(job.stream): job.stream for job in jobs}  # images of one network share theirs
+    sizes = [len(each.words) for each in streams.values()]
+    starts = dict(zip(streams, np.cumsum([0, *sizes]).tolist(), strict=False))
     table = [
         word
         for job in jobs
         for word in (
             *(len(job.load.address), job.first, len(job.descriptors), len(job.stream.words)),
-            *(len(job.writes.address), len(job.results), job.stall, 0),
+            *(len(job.writes.address), len(job.results), job.stall, starts[id(job.stream)]),
         )
     ]
     descriptors = [word for job in jobs for row in job.descriptors for word in (*row.tolist(), 0, 0, 0, 0)]
     load = [text for job in jobs for text in _lines(job.load, shape.act_width, line_bits)]
-    stream = [text for job in jobs for text in _stream(job.stream, shape.word_bits)]
+    stream = [text for each in streams.values() for text in _stream(each, shape.word_bits)]
     codes = [text for job in jobs for text in _lines(job.writes, shape.act_width, code_bits)]
     results = [text for job in jobs for text in to_hex(pack_fields(job.results, 32))]
     for name, texts in (
@@ -158,8 +160,8 @@ def write_jobs(folder: Path, shape: EngineShape, jobs: Sequence[Job]) -> dict[st
     ):
         data = ("\n".join(texts or ["0"]) + "\n").encode()
         write_atomic(folder / f"{name}.hex", lambda file, data=data: file.write(data))  # type: ignore[misc]
-    sizes = {"LoadLines": len(load), "StreamWords": len(stream), "CodeLines": len(codes), "ResultLines": len(results)}
-    return {"Jobs": len(jobs), "Descriptors": len(descriptors) // 16} | {n: max(1, size) for n, size in sizes.items()}
+    counts = {"LoadLines": len(load), "StreamWords": len(stream), "CodeLines": len(codes), "ResultLines": len(results)}
+    return {"Jobs": len(jobs), "Descriptors": len(descriptors) // 16} | {n: max(1, size) for n, size in counts.items()}
 
 
 def _lines(lines: Lines, width: int, bits: int) -> list[str]:
@@ -247,21 +249,24 @@ def simulate(
     report = Report()
     started = time.perf_counter()
     log = folder / "sim.log"
-    with log.open("w") as copy:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as copy,
+        subprocess.Popen(
             [*command, *(["+waves"] if waves else [])],
-            *(-1, None, subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             cwd=folder,
             text=True,
-        )
+        ) as process,
+    ):
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             ended = _read(_copied(process.stdout, copy), report, on_layer)
-            status = process.wait()
         except BaseException:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
             raise
+    status = process.returncode
     report.seconds = time.perf_counter() - started
     if not report.errors and (not ended or status):
         tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-8:])

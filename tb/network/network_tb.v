@@ -1,7 +1,7 @@
 // network_tb.v - feeds jobs to an engine and compares every code it writes and every logit it gives; no Python while it runs.
 // Everything comes from the working folder by $readmemh: jobs.hex, desc.hex, load.hex, stream.hex, code.hex, result.hex.
-// A job is eight 32-bit words: load lines, first descriptor, layers, stream words, codes, results, stall (of 256), spare;
-// the jobs take their parts of the files one after another. One line of output a layer, one a mismatch (ten at most), one a job.
+// A job is eight 32-bit words: load lines, first descriptor, layers, stream words, codes, results, stall (of 256), and where in
+// the stream file its words begin; the jobs take their parts of the other files one after another. One line of output a layer, one a mismatch (ten at most), one a job.
 `default_nettype none
 
 module network_tb;
@@ -51,7 +51,7 @@ module network_tb;
   reg  [7:0]               first = 8'd0, count = 8'd0;
   reg  [ActAddrWidth-1:0]  load_addr = {ActAddrWidth{1'b0}};
   reg  [LineWidth-1:0]     load_data = {LineWidth{1'b0}};
-  reg                      word_valid = 1'b0;
+  reg                      word_valid = 1'b0, word_seek = 1'b0;
   wire                     busy, done, load_ready, word_ready, code_valid, result_valid;
   wire [3:0]               error;
   wire [7:0]               layer;
@@ -61,7 +61,7 @@ module network_tb;
   wire [31:0]              cycles, waiting, filling, writes, pixels;
 
   integer job, at, hung, shown, mismatches, all_mismatches;
-  integer load_at = 0, word_at = 0, word_end = 0, code_at = 0, code_end = 0, result_at = 0, result_end = 0, desc_at = 0;
+  integer load_at = 0, word_at = 0, word_start = 0, word_end = 0, code_at = 0, code_end = 0, result_at = 0, result_end = 0, desc_at = 0;
   reg [31:0]  last_cycles, last_waiting, last_filling, last_writes, last_pixels, last_progress;
   reg         drained;
   reg [7:0]   drained_layer;
@@ -120,8 +120,13 @@ module network_tb;
   wire word_more = (word_gone ? word_at + 1 : word_at) < word_end;
   always @(posedge clk) begin
     noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
-    if (word_gone) word_at <= word_at + 1;
-    if (!word_valid || word_gone) word_valid <= word_more && (stall == 32'd0 || {24'd0, noise[7:0]} >= stall);
+    if (word_seek) begin
+      word_at    <= word_start;
+      word_valid <= 1'b0;
+    end else if (word_gone) begin
+      word_at <= word_at + 1;
+    end
+    if (!word_seek && (!word_valid || word_gone)) word_valid <= word_more && (stall == 32'd0 || {24'd0, noise[7:0]} >= stall);
   end
 
   always @(posedge clk) begin
@@ -203,7 +208,13 @@ module network_tb;
         @(posedge clk);
       end
       load_valid <= 1'b0;
-      word_end    = word_end + job_mem[job*8+3];
+      word_start  = job_mem[job*8+7];
+      word_end    = word_start;
+      word_seek  <= 1'b1;
+      @(posedge clk);
+      word_seek  <= 1'b0;
+      @(posedge clk);
+      word_end    = word_start + job_mem[job*8+3];
       code_end    = code_end + job_mem[job*8+4];
       result_end  = result_end + job_mem[job*8+5];
       stall       = job_mem[job*8+6];

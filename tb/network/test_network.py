@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from model.graph import storage
+from model.program.array import EngineShape
 from model.program.compile import Program, compile_graph
 from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
@@ -30,10 +31,16 @@ def tiny() -> tuple[Program, Maps]:
 
 
 def run(
-    jobs: list[Job], program_shape, folder: Path, *, rtl: Path | None = None, checks: bool = True, waves: bool = False
+    jobs: list[Job],
+    shape: EngineShape,
+    folder: Path,
+    *,
+    rtl: Path | None = None,
+    checks: bool = True,
+    waves: bool = False,
 ) -> Report:
-    sizes = write_jobs(folder, program_shape, jobs)
-    return simulate(folder, build(folder, program_shape, sizes, "icarus", rtl=rtl, checks=checks), waves=waves)
+    sizes = write_jobs(folder, shape, jobs)
+    return simulate(folder, build(folder, shape, sizes, "icarus", rtl=rtl, checks=checks), waves=waves)
 
 
 def last_layers(first: int = 3) -> Job:

@@ -16,6 +16,7 @@ from model.graph.graph import IntegerGraph
 from model.program.array import EngineShape
 from model.program.compile import LayerProgram, Program
 from model.program.layout import Lines
+from model.program.stream import Stream
 from tb.network.bench import Job, LayerRun
 
 Array = np.ndarray[Any, Any]
@@ -41,15 +42,18 @@ class Maps:
         return cls([codes for codes, _ in walked], [result for _, result in walked])
 
 
-def job_of(program: Program, maps: Maps, first: int, last: int, stall: int = 0) -> Job:
-    """Layers `first` .. `last` as one run of the engine, on the golden codes that enter the first of them."""
+def job_of(program: Program, maps: Maps, first: int, last: int, stall: int = 0, stream: Stream | None = None) -> Job:
+    """Layers `first` .. `last` as one run of the engine, on the golden codes that enter the first of them.
+
+    `stream`: their stream, where it is made already.
+    """
     layers = program.layers[first : last + 1]
     outputs = maps.outputs[first : last + 1]
     return Job(
         first=first,
         descriptors=program.descriptors[first : last + 1],
         load=layers[0].load(maps.inputs[first]),
-        stream=program.stream(first, len(layers)),
+        stream=stream or program.stream(first, len(layers)),
         writes=join_lines([item.writes(codes) for item, codes in zip(layers, outputs, strict=True) if item.target]),
         results=join_results(layers, outputs, program.shape),
         stall=stall,
