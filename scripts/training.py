@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,12 @@ def run(net: str, data: str | None, changes: Mapping[str, int | None], images: i
         return measure(trainer, dataset, net, name, images)
 
 
+def tell(result: Mapping[str, Any], *folders: Path) -> None:
+    """Write `result` into each folder: the run's own, and the one of all runs, which has the last."""
+    for folder in folders:
+        write_json(folder / "result.json", result)
+
+
 def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int) -> int:
     """Freeze the trained network, compare, measure, write graph and result; returns the exit status."""
     meta: dict[str, Any] = {
@@ -113,6 +120,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "this is a defect of the freeze, please report it with the checkpoint",
             file=sys.stderr,
         )
+        tell({"passed": False, "net": net, "run": name, **dataclasses.asdict(same)}, trainer.folder.parent)
         return 1
     print("integer accuracy over the whole test set ...", flush=True)
     started = time.monotonic()
@@ -124,9 +132,9 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
     storage.save(dataclasses.replace(graph, meta=meta), path)
     floating = trainer.progress.accuracy.get("float")
-    write_json(
-        trainer.folder / "result.json",
+    tell(
         {
+            "passed": True,
             "net": net,
             "run": name,
             "integer_accuracy": accuracy,
@@ -148,6 +156,8 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "recipe": trainer.recipe.describe(),
             "data_sha256": dataset.sha256,
         },
+        trainer.folder,
+        trainer.folder.parent,
     )
     told = "" if floating is None else f"float {floating:.2%}, "
     print(f"{name}: {told}fake-quant {fake_quant:.2%}, integers only {accuracy:.2%} of {len(logits)} test images")

@@ -57,8 +57,8 @@ def pytest_terminal_summary(
     write_json(
         Path(config.option.xmlpath).with_name("result.json"),
         {
-            **counts,
-            "all_passed": exitstatus == 0,
+            "passed": exitstatus == 0,
+            "tests": counts,
             "exit_status": int(exitstatus),
             "seconds": round(time.monotonic() - _started, 1),
             "python": platform.python_version(),

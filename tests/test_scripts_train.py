@@ -39,6 +39,8 @@ def test_tiny_trains_to_97_percent_in_integers_alone(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     assert main(["--net", "tiny", "--quiet", "--compare", "359"]) == 0
     result = read_json(RUN / "result.json")
+    assert result["passed"] is True
+    assert read_json(RUN.parent / "result.json") == result
     assert result["integer_accuracy"] >= 0.97
     assert result["float_accuracy"] >= 0.97
     assert result["codes_differing"] == 0
@@ -112,6 +114,7 @@ def test_a_graph_that_differs_from_its_network_is_not_written(small_net, monkeyp
     monkeypatch.setattr(training, "exact_codes", wrong)
     assert main(["--data", "set", "--quiet"]) == 1
     assert "error: the frozen graph differs from the network in 1 of " in capsys.readouterr().err
+    assert read_json(RUN.parent / "result.json")["passed"] is False
     folder = Path("build") / "train" / "vgg16"
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "log"]
 
