@@ -99,9 +99,8 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     done = house.make()
     assert done.returncode == 0
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
-    assert (
-        " ".join(printed)
-        == "setup setup-test train evaluate vectors sim waves synth check test mutants clean distclean"
+    assert " ".join(printed) == (
+        "setup setup-test train evaluate vectors sim network random waves synth check test mutants clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Clean"]
@@ -169,8 +168,8 @@ def test_the_simulator_is_the_given_one_or_the_one_set_up(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["sim", "NET=tiny"], "NET= is for make train evaluate vectors"),
-        (["train", "WAVES=1"], "WAVES= is for make sim; make train takes ABITS DATA "),
+        (["sim", "NET=tiny"], "NET= is for make train "),
+        (["train", "WAVES=1"], "; make train takes ABITS DATA "),
         (["sim", "VECTOR=x"], "no target takes VECTOR=; make sim takes MANIFEST OUT "),
         (["sim", "waves", "NET=tiny"], "make sim waves takes "),
         (["vectors", "SIM=icarus"], "SIM= is for make setup "),
@@ -217,7 +216,7 @@ def test_a_new_target_joins_by_the_line_below_it(house: House) -> None:
     assert house.make("extra", "TOP=a b", "NET=x").returncode == 0
     assert house.arguments == ["-m", "scripts.extra", "--top=a b", "--net=x"]
     assert "make extra takes NET PYTHON SYSTEM_PACKAGES TOP" in house.make("extra", "OUT=x").stderr
-    assert "NET= is for make train evaluate vectors extra" in house.make("sim", "NET=x").stderr
+    assert re.search(r"NET= is for make train .*\bextra; ", house.make("sim", "NET=x").stderr)
 
 
 def test_a_clean_that_cannot_remove_fails(house: House) -> None:
