@@ -267,7 +267,7 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
     try:
         with Image.open(path) as opened:
             deep = opened.mode if opened.mode == "F" or opened.mode.startswith("I") else ""
-            clear = opened.has_transparency_data and opened.convert("RGBA").getextrema()[3][0] < 255
+            clear = opened.has_transparency_data and opened.convert("RGBA").getchannel("A").getextrema() != (255, 255)
             image = opened.convert("RGB" if channels == 3 else "L")
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise LockstepError(f"cannot read image {path} ({type(error).__name__}: {error})") from error
