@@ -138,10 +138,11 @@ module core #(
       for (l = 0; l < WgtLanes; l = l + 1) begin : gen_lane
         always @(*) flit[l*WgtWidth +: WgtWidth] = wgt_i[(l*Rows+r)*WgtWidth +: WgtWidth];
       end
-      always @(*) line[r*WordWidth +: WordWidth] =
-        {wgt_valid_i, wgt_group_i, flit, valid, swap, act[r*ActWidth +: ActWidth]};
+      wire [ActWidth-1:0]  code = act[r*ActWidth +: ActWidth];
+      wire [WordWidth-1:0] word = wave[r*WordWidth +: WordWidth];
+      always @(*) line[r*WordWidth +: WordWidth] = {wgt_valid_i, wgt_group_i, flit, valid, swap, code};
       always @(*) {row_wgt_valid[r], row_wgt_group[r*GroupWidth +: GroupWidth], row_wgt[r*FlitWidth +: FlitWidth],
-              row_valid[r], row_swap[r], row_act[r*ActWidth +: ActWidth]} = wave[r*WordWidth +: WordWidth];
+                   row_valid[r], row_swap[r], row_act[r*ActWidth +: ActWidth]} = word;
     end
   endgenerate
 
@@ -301,7 +302,7 @@ module core #(
     .first_i     (s_first),
     .last_i      (s_last),
     .relu_i      (s_relu),
-    .data_i      (bank_line[s_bank]),
+    .data_i      (s_valid ? bank_line[s_bank] : {LineWidth{1'b0}}),  // still while nothing is accumulated
     .out_valid_o (out_valid_o),
     .out_o       (out_o)
   );
