@@ -1,7 +1,7 @@
 // act_mem.v - the activation memory: lines of Rows codes in Banks banks, each line writable in Segs segments.
 // rdata_o <= line raddr_i, where raddr_i = {bank, line}; every (bank, segment) whose bit in we_i is set is written at waddr_i.
 // Latency: read 1 cycle; a word read in the cycle it is written is the old one.
-// Golden: model.golden.blocks.Memory (one bank), model.program.layout (which channels are where).
+// Golden: model.golden.blocks.Memory (one for each bank and segment).
 `default_nettype none
 
 module act_mem #(

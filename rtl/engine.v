@@ -1,7 +1,7 @@
 // engine.v - runs layers from descriptors: sequencer and loader drive the core; sums are requantized, pooled and written back.
 // Every code equals model.golden.execute's: code = pool(clamp((p*M + B) >>> S, 0, max)), p the layer's psum. See docs/rtl/sequencer.md.
 // Latency: a pixel's sum is at requantize Rows + Cols cycles after its instruction, its code in memory 3 cycles later.
-// Golden: model.program.interpret; cycles: model.golden.cycles.
+// Golden: model.program.interpret.Interpreter, model.golden.execute.finish; cycles: model.golden.cycles.layer_cycles.
 `default_nettype none
 
 module engine #(

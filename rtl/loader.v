@@ -1,7 +1,8 @@
 // loader.v - the stream of a layer's words, taken apart: weight flits to the array, {B, M} of an output tile to requantize.
 // Order: per output tile, `passes` weight tiles of Groups flits; right before the last of them Cols * ParWords parameter words.
-// A flit is taken while the array's shadow registers are free, a parameter word while requantize's are; no bubble of its own.
-// Golden: model.program.stream (the order), model.golden.cycles (when).
+// A flit is taken while the array's shadow registers are free, a parameter word while requantize's are.
+// Latency 0: a word goes on in the cycle in which it is taken; no bubble of its own.
+// Golden: model.golden.blocks.deal (where each word goes), model.program.stream.layer_stream (what is in it).
 //
 //   tile_ready_o   the shadow holds a whole tile, or does so with the flit of this very cycle: a swap may be issued now
 //   take_i         the swap is issued: the shadow is free from the next cycle on

@@ -1,6 +1,6 @@
 // pool.v - max pooling of a window whose codes come one after another: code_o = max over the window, per channel.
 // first_i and last_i mark a window's ends; both on one line: no pooling, the line passes. Latency 1 cycle from the last line.
-// Golden: the window maximum in model.golden.execute.finish.
+// Golden: model.golden.execute.finish (the window maximum).
 `default_nettype none
 
 module pool #(

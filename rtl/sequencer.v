@@ -1,7 +1,7 @@
 // sequencer.v - walks the loop nest of each layer's descriptor and issues one pixel instruction a cycle.
 // The address of a pixel is in_start + sum of index * step; outside 0..height-1, 0..width-1 it is padding. See docs/rtl/sequencer.md.
 // Latency: start_i to the first pixel 14 cycles and the first weight tile; FETCH 13 and DRAIN DrainCycles cycles a layer.
-// Golden: model.program.interpret (what), model.golden.cycles (when).
+// Golden: model.program.interpret.Interpreter (what), model.golden.cycles.layer_cycles (when).
 //
 //   IDLE   until start_i
 //   FETCH  reads the descriptor's 12 words, one a cycle; its last cycle starts walker and loader

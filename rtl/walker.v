@@ -1,7 +1,7 @@
 // walker.v - nested loops in hardware: value = start + sum over levels of index * step, one step of the innermost loop on every take.
 // When level k counts up, all levels inside it start again from where level k stands.
 // Latency: start_i shows the first step in the next cycle; take_i shows the next step in the next cycle.
-// Golden: model.program.interpret.
+// Golden: model.golden.blocks.walk.
 //
 //   for i[L-1] in 0..count_n[L-1]  ...  for i[0] in 0..count_n[0]:   addr, y, x     (level 0 innermost)
 `default_nettype none

@@ -1,7 +1,7 @@
 // writeback.v - where codes go: line after line from a base address, output tile after output tile.
 // With Segs > 1 an output tile fills one segment of its lines; the next tiles come back for the others.
 // Latency: the address belongs to the line of the same cycle.
-// Golden: model.program.interpret.
+// Golden: model.golden.blocks.places.
 `default_nettype none
 
 module writeback #(

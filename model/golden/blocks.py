@@ -1,12 +1,14 @@
-"""Golden functions of the blocks around the array: skew, deskew, memory, accumulation, and the whole core.
+"""Golden functions of the blocks around the array: skew, deskew, memory, accumulation, the whole core, and its feeders.
 
 Each is the definition of its block, written for the reader; cycle numbers are those of the block's own ports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -93,6 +95,12 @@ class Pixel:
         Bank to add the psum to (same address); None stores it as it is.
     bank, address : int
         Where the result goes.
+    zero : bool
+        Padding: all codes are 0 and `line` is not read.
+    plane : int
+        In 0..3: the codes are this plane of wider activations, the psum counts 2**(plane * plane_bits).
+    side : int
+        Comes out beside the sum.
     """
 
     line: int
@@ -100,6 +108,9 @@ class Pixel:
     add: int | None
     bank: int
     address: int
+    zero: bool = False
+    plane: int = 0
+    side: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,19 +134,25 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Trace:
-    """What the core shows, with the cycle it shows it in; and what the banks hold at the end."""
+    """What the core shows, with the cycle it shows it in; and what the banks hold at the end.
+
+    A sum is what is written to memory, then the pixel's `side`.
+    """
 
     psums: list[tuple[int, Line]]
+    sums: list[tuple[int, Line]]
     outputs: list[tuple[int, Line]]
     banks: Mapping[tuple[int, int], Line]
 
 
-def run_program(program: Sequence[Instruction], lines: Mapping[int, Line], tiles: Sequence[Ints]) -> Trace:
+def run_program(
+    program: Sequence[Instruction], lines: Mapping[int, Line], tiles: Sequence[Ints], plane_bits: int
+) -> Trace:
     """Execute one instruction a cycle and say what must leave the core, and when.
 
-    A pixel's psum leaves, and is written, rows + cols cycles after its instruction; pixels take effect one after
-    another, so each adds to what the one before it wrote. A gather sees what was written before its own cycle, and
-    its output leaves 2 cycles later.
+    A pixel's psum leaves, and its sum is written, rows + cols cycles after its instruction; pixels take effect one
+    after another, so each adds to what the one before it wrote. A gather sees what was written before its own cycle,
+    and its output leaves 2 cycles later.
 
     Parameters
     ----------
@@ -144,6 +161,8 @@ def run_program(program: Sequence[Instruction], lines: Mapping[int, Line], tiles
     lines : mapping of address to activation line (rows codes)
     tiles : sequence of int64 arrays (rows, cols)
         Weight tiles in the order of the swaps.
+    plane_bits : int
+        Bits of a plane: the core's ActWidth.
 
     Raises
     ------
@@ -153,6 +172,7 @@ def run_program(program: Sequence[Instruction], lines: Mapping[int, Line], tiles
     rows, cols = tiles[0].shape
     banks: dict[tuple[int, int], Line] = {}
     psums: list[tuple[int, Line]] = []
+    sums: list[tuple[int, Line]] = []
     outputs: list[tuple[int, Line]] = []
     gathered: list[Line] = []
     in_flight: dict[int, tuple[Pixel, int]] = {}
@@ -170,8 +190,88 @@ def run_program(program: Sequence[Instruction], lines: Mapping[int, Line], tiles
             in_flight[cycle + rows + cols] = (instruction.pixel, tile)
         if cycle in in_flight:
             pixel, its_tile = in_flight.pop(cycle)
-            psum = tuple(int(value) for value in np.array(lines[pixel.line]) @ tiles[its_tile])
+            codes = (0,) * rows if pixel.zero else lines[pixel.line]
+            psum = tuple(int(value) for value in np.array(codes) @ tiles[its_tile])
             psums.append((cycle, psum))
             old = (0,) * cols if pixel.add is None else banks[pixel.add, pixel.address]
-            banks[pixel.bank, pixel.address] = tuple(a + b for a, b in zip(old, psum, strict=True))
-    return Trace(psums, outputs, banks)
+            total = tuple(a + (b << pixel.plane * plane_bits) for a, b in zip(old, psum, strict=True))
+            sums.append((cycle, (*total, pixel.side)))
+            banks[pixel.bank, pixel.address] = total
+    return Trace(psums, sums, outputs, banks)
+
+
+class Level(NamedTuple):
+    """One of nested loops: how often it steps, and what a step adds to the address, y and x."""
+
+    count: int
+    address: int
+    y: int
+    x: int
+
+
+class Step(NamedTuple):
+    """What nested loops show at one step; `index` innermost first."""
+
+    address: int
+    y: int
+    x: int
+    index: tuple[int, ...]
+
+
+def walk(levels: Sequence[Level], start: tuple[int, int, int] = (0, 0, 0)) -> Iterator[Step]:
+    """Nested loops, innermost first in `levels`: at every step the start plus the sum of index times step.
+
+    Examples
+    --------
+    >>> [step.address for step in walk([Level(2, 1, 0, 0), Level(3, 10, 0, 0)], (5, 0, 0))]
+    [5, 6, 15, 16, 25, 26]
+    """
+    for outward in product(*(range(level.count) for level in reversed(levels))):
+        index = outward[::-1]
+        moved = [sum(i * level[of] for i, level in zip(index, levels, strict=True)) for of in (1, 2, 3)]
+        yield Step(*(a + b for a, b in zip(start, moved, strict=True)), index)
+
+
+class Flit(NamedTuple):
+    """A word of the stream that is weights, of this column group."""
+
+    group: int
+
+
+class Parameter(NamedTuple):
+    """A word of the stream that is part of a column's M and B."""
+
+    col: int
+    part: int
+
+
+def deal(passes: int, tiles: int, groups: int, cols: int, param_words: int) -> Iterator[Flit | Parameter]:
+    """Where the words of a layer go, in order (docs/rtl/sequencer.md, "Weight and parameter stream").
+
+    Examples
+    --------
+    >>> [tuple(word) for word in deal(passes=2, tiles=1, groups=1, cols=2, param_words=1)]
+    [(0,), (0, 0), (1, 0), (0,)]
+    """
+    for _, number in product(range(tiles), range(passes)):
+        if number == passes - 1:
+            yield from (Parameter(col, part) for col, part in product(range(cols), range(param_words)))
+        yield from (Flit(group) for group in range(groups))
+
+
+def places(base: int, out_map: int, segments: int) -> Iterator[tuple[int, tuple[bool, ...]]]:
+    """Where one line of codes after another goes, without end: its address, and for each segment if it is written.
+
+    Output tile t fills segment ``t % segments`` of its `out_map` lines; the segments above it are written as well.
+
+    Examples
+    --------
+    >>> where = places(base=8, out_map=2, segments=2)
+    >>> [(address, enables[0]) for address, enables in (next(where) for _ in range(6))]
+    [(8, True), (9, True), (8, False), (9, False), (10, True), (11, True)]
+    """
+    first = base
+    while True:
+        for segment, line in product(range(segments), range(out_map)):
+            yield first + line, tuple(other >= segment for other in range(segments))
+        first += out_map

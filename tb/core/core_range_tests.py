@@ -10,7 +10,6 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from model.golden.blocks import run_program
 from tb.common.traffic import make_traffic
 from tb.core.core_unit_tests import PSUM_DEPTH, SHAPE, Program, begin
 
@@ -27,8 +26,7 @@ async def fill(dut: Any, extreme: str, weight: int, total: int) -> None:
     for index in range(len(program.issue)):
         program.aim(index, add=None if index == 0 else 0, bank=0, address=PSUM_DEPTH - 1)
     program.gather(program.end, [(0, PSUM_DEPTH - 1)], relu=False)
-    trace = run_program(program.instructions(), program.lines, list(traffic.tiles))
-    assert trace.outputs[-1][1] == (total,) * SHAPE.cols, "the golden core itself does not come to the total"
+    assert program.trace().outputs[-1][1] == (total,) * SHAPE.cols, "the golden core itself does not come to the total"
     await bench.play(program)
     bench.finish()
 

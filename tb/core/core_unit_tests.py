@@ -1,4 +1,4 @@
-"""cocotb tests of core beyond a replay: forwarding, both ways to accumulate, random programs, reset in mid-work."""
+"""cocotb tests of core beyond a replay: forwarding, sums, planes, padding, random programs, reset in mid-work."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from model.golden.blocks import Gather, Instruction, Line, Pixel, run_program
+from model.golden.blocks import Gather, Instruction, Line, Pixel, Trace, run_program
 from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
-from tb.common.instruction import InstructionFormat
+from tb.common.instruction import SIDE_WIDTH, InstructionFormat
 from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import Shape, Traffic, make_traffic
 
@@ -21,6 +21,9 @@ ACT_DEPTH, PSUM_DEPTH = PARAMETERS["ActDepth"], PARAMETERS["PsumDepth"]
 FORMAT = InstructionFormat(ACT_DEPTH, PSUM_DEPTH)
 DELAY = SHAPE.rows + SHAPE.cols  # instruction to psum
 LEAD = 2  # cycles before the traffic, so that its first activation line can be written
+PLANES = 4
+MOST_LINES = 5  # of a random sum
+WORST_PSUM = SHAPE.rows * SHAPE.act_max * -SHAPE.wgt_min
 
 
 class Program:
@@ -31,6 +34,7 @@ class Program:
 
     def __init__(self, traffic: Traffic, rng: np.random.Generator) -> None:
         self.traffic = traffic
+        self.rng = rng
         # Traffic counts cycles at PE(0,0), one after the instruction; flits reach PE(0,0) straight from the port.
         self.issue = [int(n) + LEAD - 1 for n in np.flatnonzero(traffic.valid)]
         assert len(self.issue) <= ACT_DEPTH, "more pixels than activation lines"
@@ -40,11 +44,13 @@ class Program:
         self.gathers: dict[int, Gather] = {}
         self.end = self.issue[-1] + DELAY + 1  # from here on every psum is in memory
 
-    def aim(self, index: int, add: int | None, bank: int, address: int) -> None:
-        """Say where the psum of pixel `index` goes."""
+    def aim(self, index: int, add: int | None, bank: int, address: int, *, zero: bool = False, plane: int = 0) -> None:
+        """Say where the psum of pixel `index` goes, whether it is padding, and of which plane."""
         n = self.issue[index] - LEAD + 1
-        self.lines[self.addresses[index]] = tuple(int(act) for act in self.traffic.act[n])
-        self.pixels[self.issue[index]] = Pixel(self.addresses[index], bool(self.traffic.swap[n]), add, bank, address)
+        line, side = self.addresses[index], int(self.rng.integers(0, 1 << SIDE_WIDTH))
+        self.lines[line] = tuple(int(act) for act in self.traffic.act[n])
+        pixel = Pixel(line, bool(self.traffic.swap[n]), add, bank, address, zero, plane, side)
+        self.pixels[self.issue[index]] = pixel
 
     def gather(self, cycle: int, places: list[tuple[int, int]], relu: bool) -> int:
         """Accumulate `places` (bank, address) from `cycle` on, one a cycle; returns the cycle after."""
@@ -57,6 +63,10 @@ class Program:
         last = max([*self.pixels, *self.gathers])
         return [Instruction(self.pixels.get(cycle), self.gathers.get(cycle)) for cycle in range(last + 1)]
 
+    def trace(self) -> Trace:
+        """What the golden core makes of it."""
+        return run_program(self.instructions(), self.lines, list(self.traffic.tiles), SHAPE.act_width)
+
 
 class Bench:
     """Plays a program and expects what the golden core says, to the cycle."""
@@ -65,14 +75,15 @@ class Bench:
         self.dut = dut
         self.rng = rng
         self.psums = Scoreboard("psum")
+        self.sums = Scoreboard("sum, then side")
         self.outputs = Scoreboard("output")
 
     async def play(self, program: Program, stop: int | None = None) -> None:
         """Drive the program; noise on every field and bus that is not marked valid."""
-        instructions = program.instructions()
-        trace = run_program(instructions, program.lines, list(program.traffic.tiles))
+        instructions, trace = program.instructions(), program.trace()
         limit = len(instructions) + DELAY + 3 if stop is None else stop
-        for board, results in ((self.psums, trace.psums), (self.outputs, trace.outputs)):
+        boards = ((self.psums, trace.psums), (self.sums, trace.sums), (self.outputs, trace.outputs))
+        for board, results in boards:
             for cycle, line in results:
                 if cycle < limit:
                     board.expect(cycle, line)
@@ -84,6 +95,8 @@ class Bench:
             self.drive_weights(program.traffic, cycle - LEAD)
             await settled(self.dut)
             self.psums.check(cycle, self.line(self.dut.psum_valid_o, self.dut.psum_o))
+            total = self.line(self.dut.psum_valid_o, self.dut.sum_o)
+            self.sums.check(cycle, None if total is None else [*total, read(self.dut.sum_side_o)])
             self.outputs.check(cycle, self.line(self.dut.out_valid_o, self.dut.out_o))
             await next_cycle(self.dut)
 
@@ -109,12 +122,13 @@ class Bench:
             fields |= {
                 "x_valid": 1,
                 "x_swap": int(pixel.swap),
-                "x_zero": 0,
-                "p_plane": 0,
-                "x_addr": pixel.line,
+                "x_zero": int(pixel.zero),
+                "p_plane": pixel.plane,
+                "p_side": pixel.side,
                 "p_wbank": pixel.bank,
                 "p_addr": pixel.address,
             }
+            fields |= {} if pixel.zero else {"x_addr": pixel.line}
             fields |= {"p_acc": 0} if pixel.add is None else {"p_acc": 1, "p_rbank": pixel.add}
         if (gather := instruction.gather) is not None:
             fields |= {
@@ -148,8 +162,9 @@ class Bench:
         dut.wgt_i.value = pack(traffic.wgt[n].ravel().tolist(), SHAPE.wgt_width) if here else 0
 
     def finish(self) -> None:
-        """Psums and outputs: all came, and there were some."""
+        """Psums, sums and outputs: all came, and there were some."""
         self.psums.finish()
+        self.sums.finish()
         self.outputs.finish()
 
 
@@ -218,11 +233,39 @@ async def test_both_ways_to_accumulate_agree(dut: Any) -> None:
             places = [(0, position)] if on_the_fly else [(0, tile * length + position) for tile in range(tiles)]
             cycle = program.gather(cycle, places, relu=False)
             cycle = program.gather(cycle, places, relu=True)
-        outputs = [line for _, line in run_program(program.instructions(), program.lines, list(traffic.tiles)).outputs]
+        outputs = [line for _, line in program.trace().outputs]
         assert np.array_equal(outputs[0::2], plain), "the golden core itself is not the matrix product"
         assert np.array_equal(outputs[1::2], np.maximum(plain, 0)), "the golden core itself does not rectify"
         await bench.play(program)
     bench.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_planes_of_wide_activations_add_up(dut: Any) -> None:
+    """Plane after plane of the same positions, a weight tile each, padding between: the sum of the shifted products."""
+    bench = await begin(dut)
+    length, most = max(SHAPE.groups, 2), most_plane(0)
+    traffic = tight(bench.rng, most + 1, length)
+    program = Program(traffic, bench.rng)
+    lines = np.array([traffic.act[n] for n in np.flatnonzero(traffic.valid)]).reshape(most + 1, length, SHAPE.rows)
+    lines[:, length - 1] = 0  # padding: every plane of the last position
+    for index in range(len(program.issue)):
+        plane, position = divmod(index, length)
+        program.aim(index, 0 if plane else None, 0, position, zero=position == length - 1, plane=plane)
+    factors = 1 << (SHAPE.act_width * np.arange(most + 1))
+    plain = np.einsum("p,plr,prc->lc", factors, lines, traffic.tiles)
+    sums = [line[:-1] for _, line in program.trace().sums]
+    assert np.array_equal(sums[-length:], plain), "the golden core itself does not add up planes"
+    program.gather(program.end, [(0, 0)], relu=False)
+    await bench.play(program)
+    bench.finish()
+
+
+def most_plane(before: int) -> int:
+    """The highest plane of which a psum can be added to `before`, and the sum MOST_LINES times, without overflow."""
+    limit = 1 << (SHAPE.psum_width - 1)
+    fits = [p for p in range(PLANES) if MOST_LINES * (before + (WORST_PSUM << p * SHAPE.act_width)) < limit]
+    return max(fits, default=-1)
 
 
 def free_places(program: Program, written: dict[tuple[int, int], int], cycle: int) -> Iterator[tuple[int, int]]:
@@ -240,12 +283,23 @@ def random_program(traffic: Traffic, rng: np.random.Generator, coverage: Coverag
     program = Program(traffic, rng)
     addresses = [int(address) for address in rng.permutation(PSUM_DEPTH)[:3]]
     written: dict[tuple[int, int], int] = {}  # place -> cycle of its first write
+    bound: dict[tuple[int, int], int] = {}  # place -> what its sum cannot exceed
     before: Pixel | None = None
     for index, issue in enumerate(program.issue):
         address, bank, add = int(rng.choice(addresses)), int(rng.integers(0, 2)), int(rng.integers(0, 2))
-        program.aim(index, add if (add, address) in written and rng.random() < 0.8 else None, bank, address)
+        base = bound.get((add, address))
+        adds = base is not None and most_plane(base) >= 0 and rng.random() < 0.8
+        base = base if base is not None and adds else 0
+        plane, begins = int(rng.integers(0, most_plane(base) + 1)), traffic.swap[issue - LEAD + 1]
+        zero = bool(rng.random() < (0.5 if begins else 0.2))
+        program.aim(index, add if adds else None, bank, address, zero=zero, plane=plane)
+        bound[bank, address] = base + (WORST_PSUM << plane * SHAPE.act_width)
         written.setdefault((bank, address), issue + DELAY)
         pixel = program.pixels[issue]
+        coverage.hit("padding", zero)
+        coverage.hit("padding that begins a tile", zero and pixel.swap)
+        coverage.hit("the highest plane stored", not adds and plane == most_plane(0))
+        coverage.hit("a higher plane added", adds and (plane > 0 or most_plane(0) == 0))
         if before is not None and pixel.add is not None and program.issue[index - 1] == issue - 1:
             same_bank, same_address = pixel.add == before.bank, address == before.address
             coverage.hit("forwarded", same_bank and same_address)
@@ -257,7 +311,7 @@ def random_program(traffic: Traffic, rng: np.random.Generator, coverage: Coverag
         places = list(free_places(program, written, cycle))
         if places and rng.random() < 0.7:
             bank, address = places[int(rng.integers(0, len(places)))]
-            last = lines == 4 or rng.random() < 0.4
+            last = lines == MOST_LINES - 1 or rng.random() < 0.4
             program.gathers[cycle] = Gather(bank, address, lines == 0, last, bool(rng.integers(0, 2)))
             coverage.hit("accumulation beside a psum write", cycle - DELAY in program.pixels)
             lines = 0 if last else lines + 1
@@ -276,6 +330,10 @@ def points() -> Coverage:
         "other address in the same bank",
         "accumulation beside a psum write",
         "bubble inside a sum",
+        "padding",
+        "padding that begins a tile",
+        "the highest plane stored",
+        "a higher plane added",
     )
 
 
