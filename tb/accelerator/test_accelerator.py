@@ -22,7 +22,7 @@ SMALL = {
 }
 ARRAYS = {
     "4x4": {"Rows": 4, "Cols": 4},
-    "2x4, two banks": {"Rows": 2, "Cols": 4, "WgtLanes": 3},
+    "2x4, two banks": {"Rows": 2, "Cols": 4, "WgtLanes": 3, "ActDepth": 128},
     "4x2, two segments": {"Rows": 4, "Cols": 2, "ActWidth": 3, "ActDepth": 70},
 }
 
