@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random waves synth mutants check test clean distclean
+.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -102,6 +102,10 @@ network: setup-vectors ## A whole network on the RTL, pixels in, class out, ever
 random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
 #: N=200 SEED=1 FIRST=0 SIM=icarus|verilator OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.random_layers $(flags)
+
+benchmark: setup ## What comparing costs: the network testbench against one that only feeds
+#: SIM=icarus|verilator N=5 OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.benchmark $(flags)
 
 waves: setup-vectors ## Open the last dump in GTKWave or Surfer, signals laid out
 #: VIEWER=gtkwave|surfer OUT=<folder given to make sim>

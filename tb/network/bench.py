@@ -80,12 +80,16 @@ class LayerRun:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A line that is not what it must be; `index` counts the codes (or results) of all jobs, hexadecimal words."""
+    """A line that is not what it must be, as hexadecimal words; `index` counts the codes (or results) of all jobs.
+
+    `index` and `wanted_address` are None for a line beyond the last; results have address 0.
+    """
 
     port: str
     job: int
     layer: int
     index: int | None
+    wanted_address: int | None
     expected: str
     address: int
     got: str
@@ -94,8 +98,8 @@ class Mismatch:
     def __str__(self) -> str:
         at = "beyond the last" if self.index is None else f"{self.index}"
         return (
-            f"job {self.job}, layer {self.layer}, {self.port} {at}: expected {self.expected}, got {self.got} "
-            f"(line {self.address}, time {self.time})"
+            f"job {self.job}, layer {self.layer}, {self.port} {at}: expected {self.expected} in line "
+            f"{self.wanted_address}, got {self.got} in line {self.address} (time {self.time})"
         )
 
 
@@ -291,9 +295,10 @@ def _read(lines: Iterable[str], report: Report, on_layer: Callable[[LayerRun, Re
             if on_layer:
                 on_layer(run, report)
         elif kind == "MISMATCH":
-            port, job, layer, index, expected, address, got, at = words
+            port, job, layer, index, wanted, expected, address, got, at = words
             place = None if index == "-" else int(index)
-            mismatch = Mismatch(port, int(job), int(layer), place, expected, int(address, 16), got, int(at))
+            at_line = None if wanted == "-" else int(wanted, 16)
+            mismatch = Mismatch(port, int(job), int(layer), place, at_line, expected, int(address, 16), got, int(at))
             report.shown.append(mismatch)
         elif kind == "JOB":
             job_, error, mismatches, cycles, codes, results, left = map(int, words)

@@ -23,6 +23,7 @@ module network_tb;
   parameter integer StreamWords = 1;
   parameter integer CodeLines   = 1;
   parameter integer ResultLines = 1;
+  parameter integer Compare     = 1;  // 0: only feed, for a benchmark of what comparing costs
 
   localparam integer ActBanks      = (Cols > Rows) ? Cols / Rows : 1;
   localparam integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1;
@@ -129,50 +130,55 @@ module network_tb;
     if (!word_seek && (!word_valid || word_gone)) word_valid <= word_more && (stall == 32'd0 || {24'd0, noise[7:0]} >= stall);
   end
 
-  always @(posedge clk) begin
-    if (code_valid) begin
-      if (code_at >= code_end || code_mem[code_at] !== {{(32-LineAddrWidth){1'b0}}, code_addr, code}) begin
-        mismatches = mismatches + 1;
-        if (shown < 10) begin
-          shown = shown + 1;
-          if (code_at >= code_end)
-            $display("MISMATCH code %0d %0d - - %0h %h %0t", job, layer, code_addr, code, $time);
-          else
-            $display("MISMATCH code %0d %0d %0d %h %0h %h %0t", job, layer, code_at, code_mem[code_at], code_addr, code, $time);
+  generate
+    if (Compare != 0) begin : gen_compare
+      always @(posedge clk) begin
+        if (code_valid) begin
+          if (code_at >= code_end || code_mem[code_at] !== {{(32-LineAddrWidth){1'b0}}, code_addr, code}) begin
+            mismatches = mismatches + 1;
+            if (shown < 10) begin
+              shown = shown + 1;
+              if (code_at >= code_end)
+                $display("MISMATCH code %0d %0d - - - %0h %h %0t", job, layer, code_addr, code, $time);
+              else
+                $display("MISMATCH code %0d %0d %0d %0h %h %0h %h %0t", job, layer, code_at, code_mem[code_at][CodeWidth +: 32],
+                         code_mem[code_at][CodeWidth-1:0], code_addr, code, $time);
+            end
+          end
+          code_at = code_at + 1;
+        end
+        if (result_valid) begin
+          if (result_at >= result_end || result_mem[result_at] !== result) begin
+            mismatches = mismatches + 1;
+            if (shown < 10) begin
+              shown = shown + 1;
+              if (result_at >= result_end)
+                $display("MISMATCH result %0d %0d - - - 0 %h %0t", job, layer, result, $time);
+              else
+                $display("MISMATCH result %0d %0d %0d 0 %h 0 %h %0t", job, layer, result_at, result_mem[result_at], result, $time);
+            end
+          end
+          result_at = result_at + 1;
         end
       end
-      code_at = code_at + 1;
-    end
-    if (result_valid) begin
-      if (result_at >= result_end || result_mem[result_at] !== result) begin
-        mismatches = mismatches + 1;
-        if (shown < 10) begin
-          shown = shown + 1;
-          if (result_at >= result_end)
-            $display("MISMATCH result %0d %0d - - 0 %h %0t", job, layer, result, $time);
-          else
-            $display("MISMATCH result %0d %0d %0d %h 0 %h %0t", job, layer, result_at, result_mem[result_at], result, $time);
-        end
-      end
-      result_at = result_at + 1;
-    end
-  end
 
-  // A layer is over one cycle after its last DRAIN cycle, when the counters hold all of it and nothing of the next.
-  always @(posedge clk) begin
-    drained       <= rst_n && dut.u_sequencer.drain_end;
-    drained_layer <= layer;
-    if (drained === 1'b1) begin
-      $display("LAYER %0d %0d %0d %0d %0d %0d %0d %0d", job, drained_layer, cycles - last_cycles, waiting - last_waiting,
-               filling - last_filling, writes - last_writes, pixels - last_pixels, mismatches);
-      $fflush;
-      last_cycles  <= cycles;
-      last_waiting <= waiting;
-      last_filling <= filling;
-      last_writes  <= writes;
-      last_pixels  <= pixels;
+      // A layer is over one cycle after its last DRAIN cycle, when the counters hold all of it and nothing of the next.
+      always @(posedge clk) begin
+        drained       <= rst_n && dut.u_sequencer.drain_end;
+        drained_layer <= layer;
+        if (drained === 1'b1) begin
+          $display("LAYER %0d %0d %0d %0d %0d %0d %0d %0d", job, drained_layer, cycles - last_cycles, waiting - last_waiting,
+                   filling - last_filling, writes - last_writes, pixels - last_pixels, mismatches);
+          $fflush;
+          last_cycles  <= cycles;
+          last_waiting <= waiting;
+          last_filling <= filling;
+          last_writes  <= writes;
+          last_pixels  <= pixels;
+        end
+      end
     end
-  end
+  endgenerate
 
   initial begin
     if ($test$plusargs("waves")) begin
