@@ -55,6 +55,7 @@ WITHOUT_TORCH = (
     "scripts.vectors",
     "scripts.sim",
     "scripts.waves",
+    "scripts.synth",
 )
 REPLAY = ("tb.core.replay", "tb.core.core_tests")
 REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"}
