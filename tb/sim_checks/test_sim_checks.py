@@ -23,6 +23,20 @@ CORE = {
     "ActDepth": 4,
     "PsumDepth": 4,
 }
+ACCELERATOR = {
+    "Rows": 2,
+    "Cols": 2,
+    "ActWidth": 4,
+    "WgtWidth": 4,
+    "PsumWidth": 12,
+    "WgtLanes": 2,
+    "ActDepth": 8,
+    "PsumDepth": 4,
+    "MulWidth": 8,
+    "BiasWidth": 8,
+    "Layers": 2,
+    "ResultDepth": 1,
+}
 
 BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_pixel_before_any_weight", "pixel before any weight"),
@@ -45,7 +59,28 @@ BROKEN_RULES = [
     ("core", CORE, "core_activation_read_while_written", "activation line 0 is read while it is written"),
     ("core", CORE, "core_added_to_nothing", "added to address 2, never written"),
     ("core", CORE, "core_memory_sum_above_the_range", "overflow, 105 + 105 does not fit 8 bits"),
+    ("fifo", {"Width": 8, "Depth": 2}, "fifo_push_into_a_full_one", "push into a full buffer"),
+    ("fifo", {"Width": 8, "Depth": 2}, "fifo_pop_from_an_empty_one", "pop from an empty buffer"),
+    (
+        "result_stream",
+        {"Cols": 2, "Width": 8, "Depth": 1},
+        "result_stream_line_as_the_run_ends",
+        "a line in the cycle in which the run ends",
+    ),
+    ("accelerator", ACCELERATOR, "accelerator_write_address_changes", "a write address was withdrawn or changed"),
+    ("accelerator", ACCELERATOR, "accelerator_write_data_withdrawn", "write data were withdrawn or changed"),
+    ("accelerator", ACCELERATOR, "accelerator_read_address_withdrawn", "a read address was withdrawn or changed"),
+    ("accelerator", ACCELERATOR, "accelerator_unknown_write_data", "X in write data or strobes"),
+    ("accelerator", ACCELERATOR, "accelerator_weight_word_changes", "a weight word was withdrawn or changed"),
+    (
+        "accelerator",
+        ACCELERATOR,
+        "accelerator_activation_line_withdrawn",
+        "an activation line was withdrawn or changed",
+    ),
 ]
+# Unknown values, and memory that was never written.
+NEED_X = ("mac_tile_unknown_operand", "core_added_to_nothing", "accelerator_unknown_write_data")
 
 ILLEGAL = [
     ("mac_tile", TILE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
@@ -60,6 +95,11 @@ ILLEGAL = [
     ("sfp", {"Cols": 2, "PsumWidth": 1}, "PsumWidth 1; expected 2 or more"),
     ("core", CORE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
     ("core", CORE | {"ActDepth": 0}, "Depth 0; expected 1 or more"),
+    ("fifo", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
+    ("accelerator", ACCELERATOR | {"ResultDepth": 0}, "ResultDepth 0; expected 1 or more"),
+    ("accelerator", ACCELERATOR | {"Rows": 256, "Cols": 256}, "Rows 256; expected 1 to 255"),
+    ("accelerator", ACCELERATOR | {"Rows": 3}, "Rows 3, Cols 2; expected one to divide the other"),
+    ("accelerator", ACCELERATOR | {"Layers": 257}, "Layers 257; expected"),
     # With these the sources already make no sense to the compiler, which refuses before time zero.
     ("mac_array", ARRAY | {"Cols": 0}, "during elaboration"),
     ("l0", {"Lanes": 2, "Width": 0}, "during elaboration"),
@@ -75,7 +115,7 @@ def rule_ids(values: list[tuple[str, dict[str, int], str, str]]) -> list[str]:
 
 @pytest.mark.parametrize(("top", "parameters", "name", "message"), BROKEN_RULES, ids=rule_ids(BROKEN_RULES))
 def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, message: str) -> None:
-    if os.environ.get("SIM") == "verilator" and name in ("mac_tile_unknown_operand", "core_added_to_nothing"):
+    if os.environ.get("SIM") == "verilator" and name in NEED_X:
         pytest.skip("Verilator has no X")
     with pytest.raises(SimulationError) as error:
         simulate(top, "tb.sim_checks.sim_checks_tests", parameters, only=[name])
@@ -101,7 +141,7 @@ def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], mess
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-@pytest.mark.parametrize(("top", "parameters"), [("mac_tile", TILE), ("core", CORE)], ids=["mac_tile", "core"])
+@pytest.mark.parametrize(("top", "parameters"), [("mac_tile", TILE), ("core", CORE), ("accelerator", ACCELERATOR)])
 def test_legal_parameters_are_accepted(top: str, parameters: dict[str, int], tmp_path: Path) -> None:
     """The counterpart: with legal values the same command ends well."""
     chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
