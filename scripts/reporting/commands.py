@@ -1,0 +1,55 @@
+"""The make line that gives a result again, as far as the result tells what it was made with."""
+
+from __future__ import annotations
+
+from model.errors import LockstepError
+from scripts.reporting.results import Fields, Source, make_line
+
+DEFAULT_VECTORS = "vectors/vgg16/features.27/imgsample"
+
+
+def command(source: Source) -> str:
+    """The make line; the plain one of the target where the result does not tell.
+
+    An own data set (DATA=) is not told: results hold the hash of the data, not the place.
+    """
+    if source.fields is None:
+        return source.make
+    values: dict[str, object] = {"NET": source.network}
+    try:
+        values |= _values(source.kind.name, source.fields)
+    except LockstepError:
+        return source.make
+    return make_line(source.kind.name, values)
+
+
+def _values(target: str, fields: Fields) -> dict[str, object]:
+    if target == "network":
+        layers = [str(name) for name in fields.array("layers_run")]
+        engine = fields.object("engine")
+        sides = {name.upper(): engine.whole(name) for name in ("Rows", "Cols") if engine.whole(name) != 8}
+        image, laid = fields.text("image"), fields.text("input")
+        return {
+            "IMAGE": "" if image == "sample" else image,
+            "LAYERS": "" if fields.flag("whole") else ":".join(layers),
+            "SIM": fields.text("simulator"),
+            **sides,
+            "INPUT": "" if laid == "fold" else laid,
+        }
+    if target == "evaluate":
+        part = fields.whole("images") < fields.whole("test_images")
+        return {"IMAGES": fields.whole("images") if part else ""}
+    if target == "train":
+        recipe = fields.object("recipe")
+        bits = {name: recipe.whole(key) for name, key in (("WBITS", "weight_bits"), ("ABITS", "act_bits"))}
+        return {"NET": fields.text("net")} | {name: value for name, value in bits.items() if value != 4}
+    if target == "sim":
+        vectors = fields.text("vectors")
+        return {"VECTORS": "" if vectors == DEFAULT_VECTORS else vectors, "SIM": _simulator(fields)}
+    if target == "random":
+        return {"N": fields.whole("draws"), "SEED": fields.whole("seed"), "SIM": fields.text("simulator")}
+    return {}
+
+
+def _simulator(fields: Fields) -> str:
+    return fields.text("simulator").split()[0].lower()

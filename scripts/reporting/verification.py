@@ -1,0 +1,145 @@
+"""The section on what was checked: one line a result, with its verdict, its counts and the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from model.errors import LockstepError
+from scripts.reporting import junit
+from scripts.reporting.commands import command
+from scripts.reporting.markup import NOTHING, badge, code, figure, percent, table, text, unreadable
+from scripts.reporting.results import Fields, Source
+from scripts.reporting.section import Section
+
+ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train")
+SHOWN = 20  # failing tests by name
+HEAD = ("check", "verdict", "what was compared", "command", "written")
+
+
+def section(found: Mapping[str, list[Source]]) -> Section:
+    """The section."""
+    made = Section("verification", "What was checked")
+    rows = []
+    for source in [source for target in ORDER for source in found[target]]:
+        if source.missing:
+            made.absent.append((source.title, source.make))
+            rows.append([text(source.title), badge(None, "no result"), NOTHING, code(source.make), NOTHING])
+            continue
+        verdict, told = source.verdict, text(source.problem)
+        if source.fields is not None:
+            try:
+                told = SAYS[source.kind.name](source.fields)
+            except LockstepError as error:
+                verdict, told = False, text(error)
+                made.broken.append(str(error))
+            else:
+                made.data += 1
+        else:
+            made.broken.append(source.problem)
+        rows.append([text(source.title), badge(verdict), told, code(command(source)), text(source.written)])
+    made.add(table("What was checked", HEAD, rows, left=len(HEAD)))
+    (tests,) = found["test"]
+    xunit = tests.path.with_name("junit.xml")
+    if xunit.is_file():
+        made.add(_folders(xunit, made))
+    return made
+
+
+def failing(found: Mapping[str, list[Source]]) -> list[str]:
+    """Results that are there and did not pass."""
+    return [
+        source.title for target in ORDER for source in found[target] if not source.missing and source.verdict is False
+    ]
+
+
+def _folders(xunit: Path, made: Section) -> str:
+    """The tests by folder, and the names of those that fail."""
+    try:
+        tests = junit.read(xunit)
+    except LockstepError as error:
+        made.broken.append(str(error))
+        return unreadable(str(error))
+    kinds = ("passed", "failed", "skipped")
+    rows = [[text(name), *(figure(count[kind]) for kind in kinds)] for name, count in sorted(tests.counts.items())]
+    foot = ["all", *(figure(tests.total[kind]) for kind in kinds)]
+    names = "".join(f"<li>{code(name)}</li>" for name in tests.failing[:SHOWN])
+    more = f"<p>and {len(tests.failing) - SHOWN} more</p>" if len(tests.failing) > SHOWN else ""
+    told = (
+        f'<div class="box broken"><p>{badge(False)} these tests fail:</p><ul>{names}</ul>{more}</div>' if names else ""
+    )
+    inner = table("Tests by folder", ("folder", *kinds), rows, foot)
+    return f"{told}<details><summary>Tests by folder ({code(xunit.name)})</summary>{inner}</details>"
+
+
+def _sim(fields: Fields) -> str:
+    if "stopped" in fields:
+        return f"the simulation broke off: {text(fields.text('stopped'))}"
+    pairs = [
+        f"{figure(fields.whole(f'checked_{what}'))} of {figure(fields.whole(f'expected_{what}'))} {what}"
+        for what in ("psums", "outputs")
+    ]
+    registers = ""
+    if "registers" in fields:
+        rows, cols = fields.object("registers").array("array")
+        registers = f"; every register of {text(rows)}x{text(cols)} PEs at every edge: "
+        registers += "equal" if fields.object("registers").flag("passed") else badge(False)
+    return f"{', '.join(pairs)}, {figure(fields.whole('mismatches'))} mismatches{registers}"
+
+
+def _network(fields: Fields) -> str:
+    values, mismatches = fields.whole("checked_activations"), fields.whole("mismatches")
+    part = "" if fields.flag("whole") else f", layers {text(' to '.join(map(str, fields.array('layers_run'))))} only"
+    return f"{figure(values)} activations and logits, {figure(mismatches)} mismatches{part}"
+
+
+def _random(fields: Fields) -> str:
+    failed = fields.array("failed")
+    told = f"; failed: {text(', '.join(map(str, failed[:SHOWN])))}" if failed else ""
+    return (
+        f"{figure(fields.whole('draws'))} drawn layers, {figure(fields.whole('checked_values'))} values, "
+        f"{figure(len(failed))} draws wrong{told}"
+    )
+
+
+def _mutants(fields: Fields) -> str:
+    left = [str(name) for name in [*fields.array("survived"), *fields.array("errors")]]
+    told = f"; not caught: {text(', '.join(left[:SHOWN]))}" if left else ""
+    part = "" if fields.flag("complete") else ", not all of them tried"
+    return f"{figure(fields.whole('killed'))} of {figure(fields.whole('mutants'))} faults caught{part}{told}"
+
+
+def _synth(fields: Fields) -> str:
+    if "gate_level" not in fields:
+        return f"{figure(len(list(fields.object('blocks'))))} blocks synthesized; no test on gates"
+    return f"{figure(fields.object('gate_level').whole('tests'))} tests of the array on its gates"
+
+
+def _test(fields: Fields) -> str:
+    counts = fields.object("tests")
+    return ", ".join(f"{figure(counts.whole(kind))} {text(kind)}" for kind in counts if counts.whole(kind)) or "no test"
+
+
+def _evaluate(fields: Fields) -> str:
+    return (
+        f"{figure(fields.whole('right'))} of {figure(fields.whole('images'))} images right in integers; "
+        f"the graph states {percent(fields.maybe('recorded_accuracy'))}"
+    )
+
+
+def _train(fields: Fields) -> str:
+    differ = fields.maybe("codes_differing") if "codes_differing" in fields else fields.maybe("differing_codes")
+    of = fields.maybe("codes_compared") if "codes_compared" in fields else fields.maybe("codes")
+    return f"{figure(differ)} of {figure(of)} codes differ between fake-quant network and graph"
+
+
+SAYS: dict[str, Callable[[Fields], str]] = {
+    "sim": _sim,
+    "network": _network,
+    "random": _random,
+    "mutants": _mutants,
+    "synth": _synth,
+    "test": _test,
+    "evaluate": _evaluate,
+    "train": _train,
+}
