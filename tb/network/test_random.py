@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.program.draw import ARRAYS, draw
-from scripts.random_layers import STALLS, run_draws, stall_of
+from tb.network.draws import STALLS, run_draws, stall_of
 
 DRAWS = 200
 SEED = 1

@@ -1,0 +1,65 @@
+"""Drawn layers on the engine: one job a draw, each against the golden model and, unstalled, the cycle model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.program.draw import ARRAYS, Draw
+from tb.network.bench import Report, build, simulate, write_jobs
+from tb.network.whole import counters_differ, layer_job
+
+STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
+
+
+def stall_of(index: int) -> int:
+    """The stall of draw `index`."""
+    return STALLS[index // len(ARRAYS) % len(STALLS)]
+
+
+def failures(draws: Sequence[Draw], report: Report) -> dict[int, str]:
+    """What is wrong with each draw that is wrong, by its number."""
+    wrong = {draws[job].index: "differs from the golden model" for job in report.failed}
+    wrong |= {draws[job].index: text for job, text in report.errors.items()}
+    for item in reversed(report.shown):
+        wrong[draws[item.job].index] = str(item)
+    for run in report.layers:
+        if not stall_of(draws[run.job].index):
+            differ = counters_differ(run, draws[run.job].program)
+            if differ:
+                wrong.setdefault(draws[run.job].index, f"{differ}, by the cycle model")
+    for late in draws[report.jobs :]:
+        wrong.setdefault(late.index, "was not run: the simulation ended before it")
+    return wrong
+
+
+def run_draws(
+    draws: Sequence[Draw], folder: Path, simulator: str, *, checks: bool = True, rtl: Path | None = None
+) -> tuple[dict[int, str], Report]:
+    """Simulate draws of one array; returns what `failures` says, and the report.
+
+    Parameters
+    ----------
+    draws : sequence of Draw
+    folder : Path
+        For the build, the jobs and the log.
+    simulator : str
+        icarus or verilator.
+    checks : bool
+        With SIM_CHECKS.
+    rtl : Path or None
+        Folder of the sources; None: rtl/.
+
+    Raises
+    ------
+    SimulationError
+        When an assertion of the RTL, or a crash, ends the simulation.
+    """
+    shape = draws[0].program.shape
+    jobs = [
+        layer_job(each.program, each.codes, each.expected, each.index % shape.layers, stall_of(each.index))
+        for each in draws
+    ]
+    sizes = write_jobs(folder, shape, jobs)
+    report = simulate(folder, build(folder, shape, sizes, simulator, checks=checks, rtl=rtl))
+    return failures(draws, report), report
