@@ -33,7 +33,7 @@ def load_data(shape: Shape, data: str | None) -> Dataset:
             return load_digits()
         except ImportError as error:
             raise LockstepError(
-                "the digits come with scikit-learn, which is not installed; run `make setup-train`"
+                "the digits come with scikit-learn, which is not installed; `make` installs it where it is needed"
             ) from error
     folder = BUILD / "data"
     try:

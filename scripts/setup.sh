@@ -4,7 +4,7 @@
 # usage: scripts/setup.sh sim|vectors|evaluate|synth|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
-#   evaluate Pillow where DATA names a folder, else what train needs, for its data sets
+#   evaluate Pillow where DATA names a folder; without DATA the digits' package, or what train needs to download a set
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   train    torch and the data sets' readers
 #   test     all of it and the development tools
@@ -79,6 +79,10 @@ if [ "$level" = vectors ] && [ -z "${CHECK:-}${PROPOSE:-}" ]; then
             if .venv/bin/python -c "$takes_digits" "${NET:-vgg16}"; then groups="sim digits"; fi
             ;;
     esac
+fi
+if [ "$level" = evaluate ] && [ -z "${DATA:-}" ]; then
+    IMAGE=sample bash scripts/setup.sh vectors || exit
+    if .venv/bin/python -c "$takes_digits" "${NET:-vgg16}"; then groups="sim digits"; fi
 fi
 
 # --- what is there -----------------------------------------------------------------------------------------------------------------

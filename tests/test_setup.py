@@ -48,9 +48,14 @@ def test_a_picture_takes_pillow_and_the_sample_does_not(ready: House) -> None:
     assert not ready.has("torch")
 
 
-def test_evaluating_a_folder_takes_no_torch(ready: House) -> None:
+def test_evaluating_a_folder_or_the_digits_takes_no_torch(ready: House) -> None:
     ready.setup("evaluate", DATA="a folder")
     assert ready.has("pillow")
+    (ready.tree / "model/graph").mkdir()
+    (ready.tree / "model/graph/storage.py").write_text(STORAGE)
+    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPE = (1, 8, 8)\n")
+    ready.setup("evaluate", NET="tiny")
+    assert ready.has("scikit_learn")
     assert not ready.has("torch")
     ready.setup("evaluate")
     assert ready.has("torch")
