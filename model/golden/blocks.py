@@ -201,21 +201,21 @@ def run_program(
 
 
 class Level(NamedTuple):
-    """One of nested loops: how often it steps, and what a step adds to the address, y and x."""
+    """One of nested loops: its number of steps, and what a step adds to the address, y and x."""
 
-    count: int
+    steps: int
     address: int
     y: int
     x: int
 
 
 class Step(NamedTuple):
-    """What nested loops show at one step; `index` innermost first."""
+    """What nested loops show at one step; `at`: where each of them is, innermost first."""
 
     address: int
     y: int
     x: int
-    index: tuple[int, ...]
+    at: tuple[int, ...]
 
 
 def walk(levels: Sequence[Level], start: tuple[int, int, int] = (0, 0, 0)) -> Iterator[Step]:
@@ -226,10 +226,12 @@ def walk(levels: Sequence[Level], start: tuple[int, int, int] = (0, 0, 0)) -> It
     >>> [step.address for step in walk([Level(2, 1, 0, 0), Level(3, 10, 0, 0)], (5, 0, 0))]
     [5, 6, 15, 16, 25, 26]
     """
-    for outward in product(*(range(level.count) for level in reversed(levels))):
-        index = outward[::-1]
-        moved = [sum(i * level[of] for i, level in zip(index, levels, strict=True)) for of in (1, 2, 3)]
-        yield Step(*(a + b for a, b in zip(start, moved, strict=True)), index)
+    for outward in product(*(range(level.steps) for level in reversed(levels))):
+        at = outward[::-1]
+        address, y, x = (
+            begin + sum(i * level[of] for i, level in zip(at, levels, strict=True)) for of, begin in enumerate(start, 1)
+        )
+        yield Step(address, y, x, at)
 
 
 class Flit(NamedTuple):

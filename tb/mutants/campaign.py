@@ -29,7 +29,7 @@ SOURCES = (
     "tb/**/*.py",
     "model/errors.py",
     "model/files.py",
-    *(f"model/{part}/**/*.py" for part in ("numeric", "graph", "golden", "vectors")),
+    *(f"model/{part}/**/*.py" for part in ("numeric", "graph", "golden", "program", "vectors")),
 )
 
 

@@ -1,11 +1,13 @@
 """The simulations that a mutant has to get past, and what became of one of them.
 
-Each is one parameter set of a block's own tests, the smallest in which every fault of the block can show. A stage can
-only catch faults of the modules it contains; they are tried from the block itself up to the core.
+Each is one parameter set of a block's own tests, the smallest in which every fault of the block can show, or, for the
+engine, some drawn layers. A stage can only catch faults of the modules it contains; they are tried from the block
+itself up to the core, the engine and the accelerator.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -18,28 +20,52 @@ from pathlib import Path
 from types import FrameType
 from xml.etree import ElementTree
 
+from model.program.draw import ARRAYS, draw
 from tb.common.runner import BuildError, SimulationError, simulate
+from tb.network.draws import run_draws
 
 LIMIT_SECONDS = 300  # of one simulation that usually takes one or two
 FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILINE)
 # How a cocotb test fails on account of the RTL: something differs, never comes, or does not fit its port.
 FAILURES = ("AssertionError", "SimTimeoutError", "OverflowError", "ValueError")
 RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
+DRAWS = "tb.network.draws"
+DRAW_SEED = 1
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One simulation: `tests` on `top` with `parameters`."""
+    """One simulation: `tests` on `top` with `parameters`.
+
+    Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of ARRAYS.
+    """
 
     top: str
     tests: str
     parameters: Mapping[str, int]
+    array: str = ""
+    draws: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        """Short and unlike any other stage's: the last word of `tests`."""
-        return self.tests.rpartition(".")[2]
+        """Short and unlike any other stage's: the last word of `tests`, and the array."""
+        return "_".join([self.tests.rpartition(".")[2], *([self.array] if self.array else [])])
 
+
+def drawn(array: str, *draws: int) -> Stage:
+    """The stage of some drawn layers."""
+    return Stage("engine", DRAWS, ARRAYS[array].parameters, array, draws)
+
+
+# The parameters of tb/accelerator's smallest array.
+SMALL = {"Rows": 4, "Cols": 4, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2} | {
+    "ActDepth": 64,
+    "PsumDepth": 16,
+    "MulWidth": 10,
+    "BiasWidth": 14,
+    "Layers": 4,
+    "ResultDepth": 2,
+}
 
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
@@ -73,6 +99,34 @@ STAGES = (
         {"Rows": 2, "Cols": 3, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 10, "WgtLanes": 2}
         | {"ActDepth": 16, "PsumDepth": 4},
     ),
+    Stage("fifo", "tb.fifo.fifo_tests", {"Width": 5, "Depth": 3}),
+    Stage("result_stream", "tb.result_stream.result_stream_tests", {"Cols": 3, "Width": 32, "Depth": 2}),
+    Stage("act_mem", "tb.act_mem.act_mem_tests", {"Width": 16, "Depth": 32, "Banks": 4, "Segs": 2}),
+    Stage(
+        "walker",
+        "tb.walker.walker_tests",
+        {"Levels": 4, "CountWidth": 3, "AddrWidth": 5, "CoordWidth": 4}
+        | {"StepsAddr": 0b1011, "StepsY": 0b0110, "StepsX": 0b1101},
+    ),
+    Stage(
+        "loader",
+        "tb.loader.loader_tests",
+        {"Groups": 3, "GroupWidth": 2, "Cols": 5, "ColWidth": 3, "ParWords": 2},
+    ),
+    Stage(
+        "requantize",
+        "tb.requantize.requantize_tests",
+        {"Cols": 5, "ActWidth": 4, "PsumWidth": 18, "MulWidth": 14, "BiasWidth": 26}
+        | {"WideWidth": 32, "WordWidth": 16, "SideWidth": 2},
+    ),
+    Stage("pool", "tb.pool.pool_tests", {"Cols": 5, "ActWidth": 3}),
+    Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3}),
+    # The draws are small, and between them have every sort of layer: tests/test_mutants.py says which.
+    drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112),
+    drawn("12x4", 4, 16, 17, 33, 49, 54, 69, 90, 281),
+    drawn("4x12", 22, 24, 36, 50, 56, 107),
+    Stage("accelerator", "tb.accelerator.register_tests", SMALL),
+    Stage("accelerator", "tb.accelerator.error_tests", SMALL),
 )
 
 
@@ -141,16 +195,20 @@ def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
     kind, test, message = Kind.PASSED, "", ""
     try:
         with _time_limit():
-            simulate(
-                *(stage.top, stage.tests, stage.parameters),
-                environment={"COCOTB_MAX_FAILURES": "1"},
-                checks=checks,
-                rtl=rtl,
-                build_root=folder,
-                announce=False,
-            )
+            if stage.draws:
+                kind, test, message = _run_draws(stage, rtl, folder, checks)
+            else:
+                simulate(
+                    *(stage.top, stage.tests, stage.parameters),
+                    environment={"COCOTB_MAX_FAILURES": "1"},
+                    checks=checks,
+                    rtl=rtl,
+                    build_root=folder,
+                    announce=False,
+                )
     except BuildError as error:
-        complaint = re.search(r"^.*error.*$", _text(folder, "build.log"), re.MULTILINE | re.IGNORECASE)
+        log = str(error) if stage.draws else _text(folder, "build.log")
+        complaint = re.search(r"^.*error.*$", log, re.MULTILINE | re.IGNORECASE)
         kind, message = Kind.ERROR, f"does not build: {complaint[0] if complaint else error}"
     except SimulationError as error:
         kind, test, message = _cause(folder) or (Kind.ERROR, "", str(error).partition("\n")[0])
@@ -158,6 +216,25 @@ def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
         kind, message = Kind.ERROR, f"did not end within {LIMIT_SECONDS} s"
     message = message.replace(f"{rtl.resolve()}/", "rtl/").strip()
     return Verdict(stage, checks, kind, test, message, round(time.perf_counter() - started, 2))
+
+
+def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kind, str, str]:
+    """The drawn layers of `stage`: kind, the draw that failed first, and what is wrong with it."""
+    draws = [draw(DRAW_SEED, index, stage.array) for index in stage.draws]
+    simulator = os.environ.get("SIM") or "icarus"
+    try:
+        wrong, _ = run_draws(draws, folder, simulator, checks=checks, rtl=rtl)
+    except SimulationError:
+        log = _text(folder, "sim.log")
+        fatal = FATAL.search(log)
+        if fatal is None:
+            raise
+        ended = len(re.findall(r"^JOB ", log[: fatal.start()], re.MULTILINE))
+        return Kind.ASSERTION, f"draw {stage.draws[min(ended, len(draws) - 1)]}", fatal["message"]
+    if not wrong:
+        return Kind.PASSED, "", ""
+    first = next(index for index in stage.draws if index in wrong)
+    return Kind.COMPARISON, f"draw {first}", wrong[first]
 
 
 def _cause(folder: Path) -> tuple[Kind, str, str] | None:

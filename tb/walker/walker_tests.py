@@ -29,7 +29,7 @@ def nest(rng: np.random.Generator) -> list[Level]:
     counts = [1] * LEVELS
     for level in rng.permutation(LEVELS):
         room = min(MOST // int(np.prod(counts)), 1 << COUNT)
-        counts[int(level)] = int(rng.choice([1, 2, 3, rng.integers(1, 10), 1 << COUNT])) if room > 1 else 1
+        counts[int(level)] = int(rng.choice([1, 2, 3, int(rng.integers(1, 10)), 1 << COUNT])) if room > 1 else 1
         counts[int(level)] = min(counts[int(level)], room)
     widths = ADDR, COORD, COORD
     steps = [
@@ -52,7 +52,7 @@ class Bench:
     def settle(self, levels: list[Level], start: tuple[int, int, int]) -> None:
         """Put a nest on the ports; noise where a level has no step."""
         dut, rng = self.dut, self.rng
-        dut.count_n_i.value = pack([level.count - 1 for level in levels], COUNT)
+        dut.count_n_i.value = pack([level.steps - 1 for level in levels], COUNT)
         for port, of, width in (("addr_step_i", 0, ADDR), ("y_step_i", 1, COORD), ("x_step_i", 2, COORD)):
             steps = [
                 level[of + 1] if moves[of] else int(rng.integers(0, 1 << width))
@@ -70,18 +70,18 @@ class Bench:
         wanted = step.address % (1 << ADDR), step.y % (1 << COORD), step.x % (1 << COORD)
         assert shown == wanted, f"{step}: address, y, x are {shown}, expected {wanted}"
         index = tuple(unpack(read(dut.index_o), COUNT, LEVELS))
-        assert index == step.index, f"index is {index}, expected {step.index}"
-        ends = [at == level.count - 1 for at, level in zip(step.index, levels, strict=True)]
-        assert unpack(read(dut.first_o), 1, LEVELS) == [at == 0 for at in step.index], f"{step}: first_o"
+        assert index == step.at, f"index is {index}, expected {step.at}"
+        ends = [at == level.steps - 1 for at, level in zip(step.at, levels, strict=True)]
+        assert unpack(read(dut.first_o), 1, LEVELS) == [at == 0 for at in step.at], f"{step}: first_o"
         assert unpack(read(dut.last_o), 1, LEVELS) == ends, f"{step}: last_o"
 
     def meet(self, levels: list[Level], step: Step) -> None:
         """Count what this step is an example of."""
         hit = self.coverage.hit
-        for level, at in enumerate(step.index):
+        for level, at in enumerate(step.at):
             hit(f"level {level} counts", at > 0)
-        hit("a loop of one step", any(level.count == 1 for level in levels) or LEVELS == 1)
-        hit("the longest loop", any(level.count == 1 << COUNT for level in levels) or 1 << COUNT > MOST)
+        hit("a loop of one step", any(level.steps == 1 for level in levels) or LEVELS == 1)
+        hit("the longest loop", any(level.steps == 1 << COUNT for level in levels) or 1 << COUNT > MOST)
         hit("address below 0", step.address < 0)
         hit("address over the end", step.address >= 1 << ADDR)
         hit("negative y", step.y < 0)
@@ -136,13 +136,13 @@ async def test_nests_against_nested_loops(dut: Any) -> None:
     for number in range(16):
         levels = nest(rng)
         if number == 0:  # every level counts
-            levels = [level._replace(count=2 if at < 7 else 1) for at, level in enumerate(levels)]
+            levels = [level._replace(steps=2 if at < 7 else 1) for at, level in enumerate(levels)]
         if number == 1:
-            levels = [level._replace(count=2 if at >= LEVELS - 7 else 1) for at, level in enumerate(levels)]
+            levels = [level._replace(steps=2 if at >= LEVELS - 7 else 1) for at, level in enumerate(levels)]
         if number == 2 and 1 << COUNT <= MOST:
-            levels = [level._replace(count=1 if at else 1 << COUNT) for at, level in enumerate(levels)]
+            levels = [level._replace(steps=1 if at else 1 << COUNT) for at, level in enumerate(levels)]
         start = signed(rng, ADDR), signed(rng, COORD), signed(rng, COORD)
-        steps = int(np.prod([level.count for level in levels]))
+        steps = int(np.prod([level.steps for level in levels]))
         stop = int(rng.integers(1, steps)) if number % 4 == 3 and steps > 1 else None
         bench.coverage.hit("begun again in the middle", stop is not None)
         await bench.walk(levels, start, float(rng.choice([1.0, 1.0, 0.5])), stop)

@@ -29,7 +29,7 @@ async def test_every_line_goes_to_its_place(dut: Any) -> None:
     rng = generator()
     coverage = Coverage("one line a tile", "pause", "back for the next segment", "on to the next lines", "over the end")
     for layer in range(30):
-        base, out_map = int(rng.choice([0, DEPTH - 2, rng.integers(0, DEPTH)])), int(rng.choice([1, 2, 3, 7]))
+        base, out_map = int(rng.choice([0, DEPTH - 2, int(rng.integers(0, DEPTH))])), int(rng.choice([1, 2, 3, 7]))
         dut.start_i.value, dut.base_i.value, dut.map_n_i.value = 1, base, out_map - 1
         dut.valid_i.value = int(rng.integers(0, 2)) if layer else 0  # no line counts in the cycle of a start
         await next_cycle(dut)
