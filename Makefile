@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test clean distclean
+.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -132,6 +132,12 @@ test: setup-test ## Every test
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>
 	@$(simulator); exec $(python) -m scripts.mutants $(flags)
+
+##@ Report
+
+report: setup-vectors ## One page from all results that are there: build/report/index.html
+#: OUT=<folder>
+	@exec $(python) -m scripts.report $(flags)
 
 ##@ Clean
 

@@ -17,7 +17,7 @@ from scripts.reporting.section import Section
 
 BUILD, OUT = Path("build"), Path("build/report")
 TITLE = "Lockstep: report"
-SECTIONS = (accuracy, network, wave_section, area, verification, provenance)
+FIGURES = (accuracy, network, wave_section, area)
 
 
 @guarded
@@ -42,43 +42,46 @@ def compose(build: Path) -> tuple[str, dict[str, Any]]:
     -------
     tuple
         HTML, and a mapping: ``sections_with_data``, ``sections_without_data`` (anchors), ``missing`` (make line by
-        result), ``failing`` (results that did not pass), ``unreadable`` (lines).
+        result), ``failing`` (results that did not pass), ``unreadable`` (why, by result).
     """
     found = collect(build)
-    sections: list[Section] = [part.section(found) for part in SECTIONS]
+    sections: list[Section] = [part.section(found) for part in FIGURES]
+    broken = {title: line for section in sections for title, line in section.broken.items()}
+    sections += [verification.section(found, broken), provenance.section(found)]
     failing = verification.failing(found)
-    unreadable = list(dict.fromkeys(line for section in sections for line in section.broken))
+    broken |= sections[-2].broken
     missing = {what: make for section in sections for what, make in section.absent}
     result = {
         "sections_with_data": [section.anchor for section in sections if section.data],
         "sections_without_data": [section.anchor for section in sections if not section.data],
         "missing": missing,
         "failing": failing,
-        "unreadable": unreadable,
+        "unreadable": broken,
     }
     there = sum(not source.missing for sources in found.values() for source in sources)
-    verdict = "failing: " + ", ".join(failing) if failing else "none failing"
-    state = False if failing or unreadable else None if missing else True
+    told = ", ".join([f"failing: {name}" for name in failing] + [f"unreadable: {name}" for name in broken])
+    state = False if failing or broken else None if missing else True
     lead = (
         "<p>A 4-bit network, frozen to integers, and the systolic array that computes it, held equal bit by bit. "
         "Every figure below stands in a result file below <code>build/</code>, written by the command beside it.</p>"
         f"<p>{badge(state, 'failing' if state is False else 'incomplete' if state is None else 'all pass')} "
-        f"{figure(there)} results, {text(verdict)}; {figure(len(missing))} missing. "
+        f"{figure(there)} results, {text(told or 'none failing')}; {figure(len(missing))} missing. "
         f"Page made {text(time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()))} by <code>make report</code>.</p>"
     )
     parts = [(section.anchor, section.heading, section.html()) for section in sections]
-    return page(TITLE, lead, summary.tiles(found), parts), result
+    return page(TITLE, lead, summary.tiles(found, broken), parts), result
 
 
 def _tell(result: dict[str, Any], path: Path) -> int:
     """Print what is in the page; returns the exit status."""
     for what, make in result["missing"].items():
         print(f"  missing: {what}; {make}")
-    for line in result["unreadable"]:
+    for line in result["unreadable"].values():
         print(f"  unreadable: {line}", file=sys.stderr)
     for name in result["failing"]:
         print(f"  failing: {name}", file=sys.stderr)
-    print(f"{path}  {len(result['sections_with_data'])} of {len(SECTIONS)} sections have data", flush=True)
+    count = len(result["sections_with_data"]) + len(result["sections_without_data"])
+    print(f"{path}  {len(result['sections_with_data'])} of {count} sections have data", flush=True)
     return 0
 
 

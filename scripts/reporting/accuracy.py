@@ -46,7 +46,7 @@ def _training(source: Source) -> Any:
             Bar(
                 name.replace("fake-quant, float64", "… in float64"),
                 NOTHING if value is None else f"{value:.2%}",
-                [Part(value or 0, "useful" if name == "integers" else "padding", f"{name}: {images:,} images")],
+                [Part(value or 0, "useful" if name == "integers" else "other", f"{name}: {images:,} images")],
                 strong=name == "integers",
             )
             for name, value, images, _ in legs
@@ -55,12 +55,11 @@ def _training(source: Source) -> Any:
         told = _recipe(recipe) if isinstance(recipe, dict) else ""
         same = f"{figure(fields.maybe('codes_differing'))} of {figure(fields.maybe('codes_compared'))}"
         hashes = f"data {_hash(fields.maybe_text('data_sha256'))}, graph {_hash(fields.maybe_text('graph_sha256'))}"
+        legs_table = table("Accuracy of the legs", ("leg", "accuracy", "images", "what"), rows)
+        picture = chart("Accuracy", bars("Accuracy of each leg", pictures, 1, percent=True))
         return (
-            table("Accuracy of the legs", ("leg", "accuracy", "test images", "what"), rows)
-            + charts(
-                chart("Accuracy", bars("Accuracy of each leg", pictures, 1, percent=True)),
-                f'<figure class="chart"><h4>Recipe</h4>{told or note("not in the result")}</figure>',
-            )
+            charts(legs_table, picture)
+            + (f"<details><summary>Recipe</summary>{told}</details>" if told else "")
             + note(
                 f"{badge(True)} {code(command(source))} · "
                 f"codes that differ between fake-quant network and graph: {same} · "
@@ -94,7 +93,7 @@ def _evaluation(source: Source) -> Any:
                 "By class", bars("Accuracy by class", [_class(classes, name) for name in classes], 1, percent=True)
             )
         listed = table("Evaluation in integers", ("integers, on every image", "figure"), rows)
-        return charts(f"<div>{listed}</div>", picture) + note(
+        return charts(listed, picture) + note(
             f"{badge(source.verdict)} {code(command(source))} · graph {_hash(fields.maybe_text('graph_sha256'))}"
         )
 

@@ -27,7 +27,7 @@ def section(found: Mapping[str, list[Source]]) -> Section:
 
 def _render(source: Source, fields: Fields) -> str:
     blocks = fields.object("blocks")
-    rows, gates = [], []
+    rows, gates, listed = [], [], ""
     for block in blocks:
         flows = blocks.object(block)
         cells = [text(block)]
@@ -50,17 +50,20 @@ def _render(source: Source, fields: Fields) -> str:
         )
         pictures.append(chart("Gates of each block", bars("Gates of each block", gates, most), caption))
     if "fmax" in fields:
-        pictures.append(_clock(fields.objects("fmax")))
+        picture, listed = _clock(fields.objects("fmax"))
+        pictures.append(picture)
     per_pe = _per_pe(fields.object("per_pe")) if "per_pe" in fields else ""
     return (
         f"<p>{badge(source.verdict)} {figure(len(rows))} blocks synthesized{part}. {_gates(fields)}</p>"
         + table("Area of every block", head, rows)
         + charts(*pictures, per_pe)
+        + listed
         + note(f"{code(command(source))} · {text(_tools(fields))}")
     )
 
 
-def _clock(targets: list[Fields]) -> str:
+def _clock(targets: list[Fields]) -> tuple[str, str]:
+    """A picture of the clocks, and a table."""
     shown = []
     for target in targets:
         name = f"{target.whole('rows')}x{target.whole('cols')} {target.text('device')}"
@@ -84,7 +87,7 @@ def _clock(targets: list[Fields]) -> str:
     ]
     inner = table("Clock of the array", ("array, device", "MHz", "cells used", "of", "products in"), rows)
     picture = bars("Clock of the array by device", [bar for bar, _, _, _ in shown], most)
-    return chart("Clock of the array, placed and routed", picture, inner)
+    return chart("Clock of the array, placed and routed", picture), inner
 
 
 def _per_pe(flows: Fields) -> str:

@@ -71,9 +71,10 @@ def table(
         return f"<tr>{''.join(parts)}</tr>"
 
     body = "".join(line(row, "td") for row in rows)
+    wide = ' class="wide"' if left == len(head) else ""
     end = f"<tfoot>{line(foot, 'td')}</tfoot>" if foot else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}"><table{wide}>'
         f"<thead>{line(head, 'th')}</thead><tbody>{body}</tbody>{end}</table></div>"
     )
 
@@ -93,7 +94,7 @@ def chart(title: str, svg: str, caption: str = "", legend: Sequence[tuple[str, s
 
 def charts(*pictures: str) -> str:
     """Pictures side by side where there is room."""
-    return f'<div class="charts">{"".join(pictures)}</div>'
+    return f'<div class="charts">{"".join(pictures)}</div>' if any(pictures) else ""
 
 
 def page(title: str, lead: str, tiles: str, sections: Sequence[tuple[str, str, str]]) -> str:

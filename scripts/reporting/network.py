@@ -121,7 +121,7 @@ def _render(source: Source, fields: Fields) -> str:
         _pictures(layers, cells, width),
         _psum_table(layers, width),
         note(
-            f"{code(command(source))} · {figure(fields.maybe('cycles_per_second'))} cycles a second under "
+            f"{code(command(source))} · {_rate(fields.maybe('cycles_per_second'))} cycles a second under "
             f"{text(fields.text('simulator'))} · graph {code(fields.text('graph_sha256')[:12])} · "
             "floor: MACs over PEs; SCALE-Sim: its weight-stationary model, which hides nothing. Both count a "
             "multiplication by an 8-bit pixel as one, where an array of 4-bit activations takes two passes: these are "
@@ -129,6 +129,10 @@ def _render(source: Source, fields: Fields) -> str:
         ),
     ]
     return "".join(parts)
+
+
+def _rate(value: float | None) -> str:
+    return figure(value, "" if value is None else f"{value:,.0f}")
 
 
 def _use(macs: int, cycles: float | None, cells: int) -> float | None:
@@ -153,8 +157,8 @@ def _cycles_table(layers: Sequence[LayerRun], cells: int) -> str:
                 against(layer),
                 figure(layer.floor),
                 figure(layer.scale_sim),
-                percent(_use(layer.macs, layer.cycles, cells), 1),
-                percent(_use(layer.macs, layer.scale_sim, cells), 1),
+                percent(_use(layer.macs, layer.cycles, cells)),
+                percent(_use(layer.macs, layer.scale_sim, cells)),
                 *(figure(lost.get(cause)) for cause, _ in LOST),
             ]
         )
@@ -190,7 +194,7 @@ def _pictures(layers: Sequence[LayerRun], cells: int, width: int) -> str:
         use, other = _use(x.macs, x.cycles, cells), _use(x.macs, x.scale_sim, cells) or 0
         part = [] if use is None else [Part(use, "useful", f"{x.name}: {use:.2%} of the PEs busy")]
         mark = [Part(other, "scale", f"{x.name}: SCALE-Sim {other:.2%}")]
-        uses.append(Bar(x.name, NOTHING if use is None else f"{use:.1%}", part, mark))
+        uses.append(Bar(x.name, NOTHING if use is None else f"{use:.2%}", part, mark))
     highest = max(max(x.cycles or 0, x.scale_sim, x.predicted) for x in layers)
     low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
     bits = [(x.name, x.low, x.high, f"{signed_bits_for(x.low, x.high)} bits") for x in layers]
@@ -232,10 +236,11 @@ def _shares(layers: Sequence[LayerRun]) -> str:
                 for kind, (told, value) in shown.items()
             ]
         away = sum(lost.values())
-        rows.append(Bar(x.name, f"{away / x.cycles:.1%} lost" if x.cycles and lost else NOTHING, parts))
+        rows.append(Bar(x.name, f"{away / x.cycles:.2%}" if x.cycles and lost else NOTHING, parts))
     return chart(
         "Where each layer's cycles went",
         bars("Where the cycles of each layer went", rows, 1, percent=True),
+        "On the right: what is lost, of the layer's cycles.",
         legend=(("useful", "the floor"), *LOST),
     )
 

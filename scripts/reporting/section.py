@@ -26,8 +26,8 @@ class Section:
         Results that it shows.
     absent : list of (what, make line)
         Results that are not there.
-    broken : list of str
-        Results that are there and cannot be used.
+    broken : dict
+        What is wrong with results that are there and cannot be used, by their titles.
     """
 
     anchor: str
@@ -35,25 +35,25 @@ class Section:
     parts: list[str] = field(default_factory=list)
     data: int = 0
     absent: list[tuple[str, str]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
 
     def add(self, *parts: str) -> None:
         """Put HTML at the end."""
         self.parts += parts
 
-    def show(self, render: Callable[[], str]) -> None:
+    def show(self, title: str, render: Callable[[], str]) -> None:
         """Add what `render` gives, which tells by LockstepError that its result cannot be used."""
         try:
             content = render()
         except LockstepError as error:
-            self.fail(str(error))
+            self.fail(title, str(error))
             return
         self.data += 1
         self.add(content)
 
-    def fail(self, problem: str) -> None:
+    def fail(self, title: str, problem: str) -> None:
         """Add a result that is there and cannot be used."""
-        self.broken.append(problem)
+        self.broken[title] = problem
         self.add(unreadable(problem))
 
     def show_source(self, source: Source, render: Callable[[Fields], str]) -> None:
@@ -62,10 +62,10 @@ class Section:
             if source.missing:
                 self.absent.append((source.title, source.make))
             else:
-                self.fail(source.problem)
+                self.fail(source.title, source.problem)
             return
         fields = source.fields
-        self.show(lambda: render(fields))
+        self.show(source.title, lambda: render(fields))
 
     def html(self) -> str:
         """All of it; what is missing comes last."""

@@ -58,36 +58,41 @@ def _clock(fields: Fields) -> Said:
 TILES: tuple[tuple[str, str, Callable[[Fields], Said]], ...] = (
     ("evaluate", "Accuracy in integers", _accuracy),
     ("network", "PEs busy", _use),
-    ("network", "RTL unlike golden", _equal),
-    ("sim", "Replay unlike files", _replay),
-    ("random", "Random layers wrong", _random),
-    ("mutants", "Faults caught", _mutants),
+    ("network", "Mismatches", _equal),
+    ("sim", "Mismatches of the replay", _replay),
+    ("random", "Random layers failing", _random),
+    ("mutants", "RTL faults caught", _mutants),
     ("test", "Tests", _tests),
     ("synth", "Clock of the array", _clock),
 )
 
 
-def tiles(found: Mapping[str, list[Source]]) -> str:
-    """All of them, of the first network that a target has."""
+def tiles(found: Mapping[str, list[Source]], broken: Mapping[str, str]) -> str:
+    """All of them, of the first network that a target has; `broken` is what the sections could not use, by title."""
     shown = []
     for target, label, says in TILES:
         source, told = found[target][0], says
-        if target == "evaluate" and source.missing and not found["train"][0].missing:
+        if target == "evaluate" and not found["train"][0].missing and not _complete(source):
             source, told = found["train"][0], _trained
         label = f"{label}, {source.network}" if source.network else label
-        shown.append(_tile(label, source, told))
+        shown.append(_tile(label, source, told, broken.get(source.title, source.problem)))
     return "".join(shown)
 
 
-def _tile(label: str, source: Source, says: Callable[[Fields], Said]) -> str:
+def _complete(source: Source) -> bool:
+    """Whether an evaluation ran on every test image."""
+    return source.fields is not None and source.fields.value.get("images") == source.fields.value.get("test_images")
+
+
+def _tile(label: str, source: Source, says: Callable[[Fields], Said], problem: str) -> str:
     if source.missing:
         return tile(label, NOTHING, code(source.make), "none")
-    if source.fields is None:
-        return tile(label, "✗ unreadable", text(source.path), "fail")
     try:
+        if source.fields is None or problem:
+            raise LockstepError(problem)
         value, below = says(source.fields)
     except LockstepError as error:
-        return tile(label, "✗ unreadable", text(error), "fail")
+        return tile(label, "✗", f"unreadable: {text(error)}", "fail")
     if source.verdict is False:
         return tile(label, f"✗ {value}", f"FAIL; {below}", "fail")
     return tile(label, value, below if source.verdict else f"{below}; not judged")

@@ -17,8 +17,8 @@ SHOWN = 20  # failing tests by name
 HEAD = ("check", "verdict", "what was compared", "command", "written")
 
 
-def section(found: Mapping[str, list[Source]]) -> Section:
-    """The section."""
+def section(found: Mapping[str, list[Source]], broken: Mapping[str, str]) -> Section:
+    """The section; `broken` is what the others could not use, by title: such a result is not called good here."""
     made = Section("verification", "What was checked")
     rows = []
     for source in [source for target in ORDER for source in found[target]]:
@@ -26,18 +26,17 @@ def section(found: Mapping[str, list[Source]]) -> Section:
             made.absent.append((source.title, source.make))
             rows.append([text(source.title), badge(None, "no result"), NOTHING, code(source.make), NOTHING])
             continue
-        verdict, told = source.verdict, text(source.problem)
-        if source.fields is not None:
-            try:
-                told = SAYS[source.kind.name](source.fields)
-            except LockstepError as error:
-                verdict, told = False, text(error)
-                made.broken.append(str(error))
-            else:
-                made.data += 1
-        else:
-            made.broken.append(source.problem)
-        rows.append([text(source.title), badge(verdict), told, code(command(source)), text(source.written)])
+        mark = badge(source.verdict)
+        try:
+            problem = broken.get(source.title, source.problem)
+            if source.fields is None or problem:
+                raise LockstepError(problem)
+            told = SAYS[source.kind.name](source.fields)
+            made.data += 1
+        except LockstepError as error:
+            mark, told = badge(False, "UNREADABLE"), text(error)
+            made.broken[source.title] = str(error)
+        rows.append([text(source.title), mark, told, code(command(source)), text(source.written)])
     made.add(table("What was checked", HEAD, rows, left=len(HEAD)))
     (tests,) = found["test"]
     xunit = tests.path.with_name("junit.xml")
@@ -47,9 +46,12 @@ def section(found: Mapping[str, list[Source]]) -> Section:
 
 
 def failing(found: Mapping[str, list[Source]]) -> list[str]:
-    """Results that are there and did not pass."""
+    """Results that are there, can be read, and did not pass."""
     return [
-        source.title for target in ORDER for source in found[target] if not source.missing and source.verdict is False
+        source.title
+        for target in ORDER
+        for source in found[target]
+        if source.fields is not None and source.verdict is False
     ]
 
 
@@ -58,7 +60,7 @@ def _folders(xunit: Path, made: Section) -> str:
     try:
         tests = junit.read(xunit)
     except LockstepError as error:
-        made.broken.append(str(error))
+        made.broken[xunit.name] = str(error)
         return unreadable(str(error))
     kinds = ("passed", "failed", "skipped")
     rows = [[text(name), *(figure(count[kind]) for kind in kinds)] for name, count in sorted(tests.counts.items())]
