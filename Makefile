@@ -77,7 +77,8 @@ train: setup-train ## Train a network, freeze it into an integer graph, measure 
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
 #: NET=vgg16|tiny DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
-	@exec $(python) -m scripts.evaluate $(flags)
+#: RTL=<so many of them on the RTL as well> SIM=verilator|icarus
+	@[ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; exec $(python) -m scripts.evaluate $(flags)
 
 ##@ Vectors
 

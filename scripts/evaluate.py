@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from model.graph.graph import IntegerGraph
 from scripts.datasets import BUILD, load_data
 from scripts.guard import guarded
 from scripts.numbers import whole_number
+from tb.common.runner import SimulationError
+from tb.common.simulators import SIMULATORS
+from tb.network.sample import run_images
 
 Array = np.ndarray[Any, Any]
 OUT = BUILD / "evaluate"
@@ -120,11 +123,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", help="folder of the data set (else the bundled digits, or CIFAR-10 downloaded)")
     parser.add_argument("--images", help="that many test images, evenly spread (all of them)")
     parser.add_argument("--jobs", default=str(cores), help="processes (%(default)s)")
+    parser.add_argument("--rtl", help="that many of them also on the RTL, evenly spread (none)")
+    parser.add_argument("--sim", default="verilator", help="with --rtl: icarus or verilator (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     jobs = whole_number("JOBS", args.jobs, cores)
     wanted = None if args.images is None else whole_number("IMAGES", args.images, 1000)
-    for name, value, most in (("JOBS", jobs, MOST_JOBS), ("IMAGES", wanted, None)):
+    rtl = None if args.rtl is None else whole_number("RTL", args.rtl, 2)
+    if args.sim not in SIMULATORS:
+        raise LockstepError(f"SIM={args.sim} is no simulator; expected one of {', '.join(SIMULATORS)}")
+    for name, value, most in (("JOBS", jobs, MOST_JOBS), ("IMAGES", wanted, None), ("RTL", rtl, None)):
         if value is not None and (value < 1 or (most is not None and value > most)):
             raise LockstepError(
                 f"{name}={value} is impossible; expected 1{'' if most is None else f'..{most}'} or more"
@@ -138,7 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         remove_parts(folder)
         (folder / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         count = len(dataset.test_pixels)
-        return measure(Run(graph, dataset, spread(count, wanted or count), folder), path, folder, jobs)
+        run = Run(graph, dataset, spread(count, wanted or count), folder)
+        return measure(run, path, folder, jobs, Sample(rtl, args.sim) if rtl else None)
 
 
 def check_classes(graph: IntegerGraph, dataset: Dataset, path: Path) -> None:
@@ -150,7 +159,38 @@ def check_classes(graph: IntegerGraph, dataset: Dataset, path: Path) -> None:
         )
 
 
-def measure(run: Run, path: Path, folder: Path, jobs: int) -> int:
+class Sample(NamedTuple):
+    """So many of the images are to run on the RTL, in this simulator."""
+
+    images: int
+    simulator: str
+
+
+def on_rtl(run: Run, sample: Sample, folder: Path) -> dict[str, Any]:
+    """Run images of the sample on the RTL; what came of it, for the result file."""
+    indices = run.chosen[spread(len(run.chosen), sample.images)]
+    print(f"  {len(indices)} images on the RTL, {sample.simulator}", flush=True)
+    told = {"simulator": sample.simulator, "images": [int(index) for index in indices]}
+    try:
+        logits, report = run_images(
+            run.graph, run.dataset.test_pixels[indices], folder / f"rtl-{sample.simulator}", sample.simulator
+        )
+    except SimulationError as error:
+        return {**told, "passed": False, "error": str(error)}
+    differing = int((logits != run.logits[indices]).sum())
+    wrong = [str(item) for item in report.shown] + [f"image {k}: {text}" for k, text in report.errors.items()]
+    return {
+        **told,
+        "passed": not (report.mismatches or wrong or differing) and report.jobs == len(indices),
+        "mismatches": report.mismatches,
+        "differing_logits": differing,
+        "error": wrong[0] if wrong else None,
+        "cycles": report.cycles,
+        "cycles_per_second": round(report.cycles / report.seconds, 1),
+    }
+
+
+def measure(run: Run, path: Path, folder: Path, jobs: int, sample: Sample | None = None) -> int:
     """Run, compare, print, write what there is; returns the exit status."""
     graph, total = run.graph, len(run.chosen)
     print(f"{graph.name}: {total} of {len(run.done)} test images, {jobs} processes", flush=True)
@@ -173,6 +213,9 @@ def measure(run: Run, path: Path, folder: Path, jobs: int) -> int:
     same_data = run.dataset.sha256 == graph.meta.get("data_sha256")
     judged = same_data and recorded is not None and total == len(run.done) == graph.meta.get("test_images")
     passed = False if differing or (judged and accuracy != recorded) else (True if judged else None)
+    rtl = on_rtl(run, sample, folder) if sample else None
+    if rtl and not rtl["passed"]:
+        passed = False
     fresh = total - run.resumed
     result = {
         "net": graph.name,
@@ -191,6 +234,7 @@ def measure(run: Run, path: Path, folder: Path, jobs: int) -> int:
             for mine in [run.dataset.test_labels[run.chosen] == label]
         },
         "probes": {"images": len(probes), "differing_logits": differing},
+        "rtl": rtl,
         "images_per_second": fresh / run.seconds if fresh else None,
         "seconds": round(run.seconds, 2),
         "resumed_images": run.resumed,
@@ -218,6 +262,14 @@ def tell(result: dict[str, Any], folder: Path) -> int:
             "this is a defect, or of this machine's BLAS: please report it",
             file=sys.stderr,
         )
+    rtl = result["rtl"]
+    if rtl and rtl["passed"]:
+        speed_told = f"{rtl['cycles']:,} cycles, {rtl['cycles_per_second']:,.0f} a second"
+        print(f"  RTL: every activation and logit of {len(rtl['images'])} images equal ({speed_told})")
+    elif rtl:
+        print(f"error: on the RTL: {rtl['error'] or 'logits differ'}", file=sys.stderr)
+    if probes["differing_logits"] or (rtl and not rtl["passed"]):
+        pass
     elif result["passed"] is None:
         reason = "other data" if not result["same_data"] else "not all of them"
         print(f"  not compared with the accuracy in the graph ({result['recorded_accuracy']}): {reason}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -313,3 +315,21 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+@pytest.mark.slow
+def test_a_sample_runs_on_the_rtl_and_a_fault_there_fails(tmp_path, monkeypatch, capsys):
+    arguments = ["--net", "tiny", "--jobs", "1", "--images", "4", "--rtl", "1", "--sim", "icarus"]
+    assert main([*arguments, "--out", str(tmp_path / "good")]) == 0
+    assert "every activation and logit of 1 images equal" in capsys.readouterr().out
+    rtl = json.loads((tmp_path / "good" / "tiny" / "result.json").read_text())["rtl"]
+    assert (rtl["passed"], rtl["mismatches"], rtl["differing_logits"], len(rtl["images"])) == (True, 0, 0, 1)
+
+    broken = tmp_path / "rtl"
+    shutil.copytree(ROOT / "rtl", broken)
+    pool = broken / "pool.v"
+    pool.write_text(pool.read_text().replace("code > old", "code < old"))
+    monkeypatch.setenv("LOCKSTEP_RTL", str(broken))
+    assert main([*arguments, "--out", str(tmp_path / "bad")]) == 1
+    assert "error: on the RTL: " in capsys.readouterr().err
+    assert json.loads((tmp_path / "bad" / "tiny" / "result.json").read_text())["passed"] is False
