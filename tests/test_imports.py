@@ -43,6 +43,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "cocotb", "cocotbext", "pytest"},
     ),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
+    "scripts.reporting": ({"model.errors", "model.files", "model.numeric"}, set()),
 }
 # Whoever has no torch, and whoever replays a vector folder knowing nothing but the folder.
 WITHOUT_TORCH = (
@@ -55,6 +56,8 @@ WITHOUT_TORCH = (
     "scripts.vectors",
     "scripts.sim",
     "scripts.waves",
+    "scripts.report",
+    "scripts.reporting",
     "scripts.synth",
 )
 REPLAY = ("tb.core.replay", "tb.core.core_tests")

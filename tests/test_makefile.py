@@ -28,6 +28,7 @@ FLAGS = {
     "waves": ["VIEWER", "OUT"],
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
+    "report": ["OUT"],
 }
 NASTY = [
     "my cat's.png",
@@ -100,10 +101,11 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     assert done.returncode == 0
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
-        "setup setup-test train evaluate vectors sim network random waves synth check test mutants clean distclean"
+        "setup setup-test train evaluate vectors sim network random benchmark waves synth "
+        "check test mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
-    assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Clean"]
+    assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Report", "Clean"]
     assert max(map(len, done.stdout.splitlines())) <= 120
     for flags in FLAGS.values():
         for name in flags:
@@ -122,6 +124,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("mutants", "test", "scripts.mutants"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),
+        ("report", "vectors", "scripts.report"),
     ],
 )
 def test_a_target_sets_up_its_part_and_runs_its_module(house: House, target: str, level: str, module: str) -> None:

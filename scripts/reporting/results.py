@@ -131,6 +131,7 @@ KINDS = {
         Kind("network", per_network=True, must_be_zero=("mismatches",)),
         Kind("sim", must_be_zero=("mismatches",)),
         Kind("random", must_be_empty=("failed",)),
+        Kind("benchmark"),
         Kind("synth"),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),
         Kind("test", must_be_zero=("exit_status",)),

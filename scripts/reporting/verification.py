@@ -12,7 +12,7 @@ from scripts.reporting.markup import NOTHING, badge, code, figure, percent, tabl
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 
-ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train")
+ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train", "benchmark")
 SHOWN = 20  # failing tests by name
 HEAD = ("check", "verdict", "what was compared", "command", "written")
 
@@ -135,6 +135,13 @@ def _train(fields: Fields) -> str:
     return f"{figure(differ)} of {figure(of)} codes differ between fake-quant network and graph"
 
 
+def _benchmark(fields: Fields) -> str:
+    speeds = fields.object("cycles_per_second")
+    told = ", ".join(f"{text(name)} {figure(speeds.number(name))}" for name in speeds)
+    ratio, wanted = figure(fields.number("ratio")), figure(fields.number("wanted"))
+    return f"cycles a second: {told}; ratio {ratio}, wanted {wanted} or more"
+
+
 SAYS: dict[str, Callable[[Fields], str]] = {
     "sim": _sim,
     "network": _network,
@@ -144,4 +151,5 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "test": _test,
     "evaluate": _evaluate,
     "train": _train,
+    "benchmark": _benchmark,
 }

@@ -1,0 +1,202 @@
+"""Results for `make report` to show, made up, and the dump of an array that holds what it is told."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+SHA = "ab" * 32
+
+
+def layer(name: str, macs: int, pixels: int, waiting: int, **changes: Any) -> dict[str, Any]:
+    cycles = pixels + waiting + 33
+    entry = {"name": name, "macs": macs, "pixels": pixels, "waiting": waiting, "filling": 33, "cycles": cycles}
+    entry |= {"predicted_cycles": cycles, "floor": -(-macs // 64), "scale_sim": 2 * pixels + 7, "writes": 5}
+    return entry | {"psum_range": [-300, 211], "seconds": 1.5} | changes
+
+
+def network(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
+    layers = [layer("features.0", 9216, 768, 3), layer("features.3", 147456, 2304, 4), layer("classifier", 320, 8, 44)]
+    cycles, macs = (sum(entry[name] for entry in layers) for name in ("cycles", "macs"))
+    result = {"passed": True, "net": net, "graph_sha256": SHA, "image": "sample", "whole": True, "simulator": "icarus"}
+    result |= {"layers_run": ["features.0", "classifier"], "input": "fold", "mismatches": 0, "class": "frog"}
+    result |= {"engine": {"Rows": 8, "Cols": 8, "PsumWidth": 14}, "checked_activations": 7654321, "cycles": cycles}
+    result |= {"macs": macs, "utilization": macs / cycles / 64, "cycles_per_second": 1234.5, "layers": layers}
+    return result | changes
+
+
+def train(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "net": net, "run": net, "integer_accuracy": 0.8787, "fake_quant_accuracy": 0.8765}
+    result |= {"float_accuracy": 0.8606, "test_images": 9999, "codes_compared": 42729472, "codes_differing": 0}
+    result |= {"fake_quant_accuracy_float64": {"images": 256, "accuracy": 0.875}, "graph_sha256": SHA, "device": "cpu"}
+    result |= {"recipe": {"seed": 17, "weight_bits": 4, "act_bits": 4, "float": {"epochs": 31}}, "data_sha256": SHA}
+    return result | {"training_seconds": 5000.5, "versions": {"torch": "2.15.0"}} | changes
+
+
+def evaluate(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "net": net, "accuracy": 0.75, "right": 30, "images": 40, "test_images": 40}
+    result |= {"recorded_accuracy": 0.75, "right_by_class": {"cat": [13, 20], "frog": [17, 20]}, "graph_sha256": SHA}
+    return result | {"probes": {"images": 8, "differing_logits": 0}, "images_per_second": 28.25} | changes
+
+
+def sim(**changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "checked_psums": 4608, "expected_psums": 4608, "checked_outputs": 255, "mismatches": 0}
+    result |= {"expected_outputs": 255, "registers": {"array": [8, 8], "passed": True}, "cycles": 718, "macs": 36864}
+    result |= {"simulator": "Icarus Verilog 11.0", "vectors": "vectors/vgg16/features.27/imgsample", "waves": None}
+    result |= {"breakdown": {"load": 4, "fill_and_drain": 15, "pixels": 576, "bubbles": 0, "accumulation": 123}}
+    return result | {"utilization": 0.9746, "stream_cycles": 591} | changes
+
+
+def random(**changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "draws": 201, "seed": 3, "failed": [], "checked_values": 65151, "simulator": "icarus"}
+    return result | changes
+
+
+def mutants(**changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "killed": 72, "mutants": 72, "survived": [], "errors": [], "complete": True}
+    return result | {"baseline_failures": []} | changes
+
+
+def synth(**changes: Any) -> dict[str, Any]:
+    flows = {"generic": {"error": None, "gates": 173, "flip_flops": 41, "memory_bits": 6}}
+    flows |= {name: {"error": None, "luts": 76, "flip_flops": 42, "brams": 2} for name in ("ice40", "ecp5")}
+    placed = {"flow": "ecp5", "device": "85k", "rows": 8, "cols": 8, "error": None, "mhz": 88.5}
+    result = {"passed": True, "complete": True, "blocks": {"mac_tile": flows}, "tools": {"yosys": {"version": "0.70"}}}
+    result |= {"fmax": [placed | {"used": 9001, "available": 83640}], "per_pe": {"generic": {"gates": 170.5}}}
+    return result | {"gate_level": {"passed": True, "tests": 7, "rows": 8, "cols": 8}} | changes
+
+
+def tests(**changes: Any) -> dict[str, Any]:
+    counts = {"passed": 1645, "failed": 0, "error": 0, "skipped": 1, "xfailed": 0}
+    return {"passed": True, "tests": counts, "exit_status": 0, "seconds": 2500.0} | changes
+
+
+def benchmark(**changes: Any) -> dict[str, Any]:
+    speeds = {"comparing": 9100.5, "feeding": 9300.25}
+    return {"passed": True, "simulator": "icarus", "cycles_per_second": speeds, "ratio": 0.979, "wanted": 0.9} | changes
+
+
+EVERYTHING = {
+    "network/vgg16": network,
+    "train/vgg16": train,
+    "evaluate/vgg16": evaluate,
+    "sim": sim,
+    "random": random,
+    "mutants": mutants,
+    "synth": synth,
+    "test": tests,
+    "benchmark": benchmark,
+    "setup": lambda: {"passed": True, "python": "3.11.7", "packages": {"numpy": "2.4.6"}},
+}
+
+
+def put(build: Path, place: str, result: object) -> Path:
+    """Write a result file; text as it is."""
+    path = build / place / "result.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(result if isinstance(result, str) else json.dumps(result))
+    return path
+
+
+def put_everything(build: Path, **changes: dict[str, Any]) -> None:
+    """One result of every kind, a dump and an xUnit file; `changes` by the first word of the place."""
+    for place, make in EVERYTHING.items():
+        put(build, place, make() | changes.get(place.split("/")[0], {}))
+    (build / "sim/core.vcd").write_text(dump(8, 8, [(16, 0), (16, 0)]))
+    case = '<testcase classname="tb.core.test_core" name="a"/><testcase classname="tests.test_x" name="b"/>'
+    (build / "test/junit.xml").write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+
+
+def pixels(passes: list[tuple[int, int]]) -> list[tuple[bool, bool, int]]:
+    """What enters PE (0, 0), by cycle: (valid, swap, pass); `passes` are (pixels, idle cycles behind them)."""
+    found = []
+    for number, (count, gap) in enumerate(passes):
+        found += [(True, index == 0, number) for index in range(count)] + [(False, False, -1)] * gap
+    return found
+
+
+def dump(rows: int, cols: int, passes: list[tuple[int, int]], stuck: tuple[int, int] | None = None) -> str:
+    """The VCD of an array that `passes` cross; the flag of the PE `stuck` stays 0."""
+    entering, out = pixels(passes), ["$date now $end $timescale 1ns $end", "$scope module core $end"]
+    out += ["$var wire 1 ! clk_i $end", "$scope module u_array $end"]
+    codes = {}
+    for r in range(rows):
+        for c in range(cols):
+            codes[r, c] = (f"v{r}.{c}", f"s{r}.{c}")
+            scopes = (f"begin gen_row[{r}]", "module u_row", f"begin gen_col[{c}]", "module u_tile")
+            out += [f"$scope {scope} $end" for scope in scopes] + ["$var wire 1 ! clk_i $end"]
+            out += [
+                f"$var reg 1 {code} {name} $end" for code, name in zip(codes[r, c], ("valid_q", "swap_q"), strict=True)
+            ]
+            out += ["$upscope $end"] * len(scopes)
+    out += ["$upscope $end $upscope $end $enddefinitions $end", "#0", "$dumpvars", "0!"]
+    out += [f"x{code}" for pair in codes.values() for code in pair] + ["$end"]
+    for edge in range(len(entering) + rows + cols + 4):
+        out += [f"#{10 * edge + 5}", "1!"]
+        for (r, c), names in codes.items():  # what came in with the cycle that ends here
+            index = edge - 2 - r - c
+            valid, swap, _ = entering[index] if 0 <= index < len(entering) else (False, False, -1)
+            flags = (False, False) if (r, c) == stuck else (valid, swap)
+            out += [f"{int(flag)}{name}" for flag, name in zip(flags, names, strict=True)]
+        out += [f"#{10 * edge + 10}", "0!"]
+    return "\n".join(out) + "\n"
+
+
+class Page(HTMLParser):
+    """A page read strictly: every tag closed in order; its figures, tables, attributes and text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.tables: dict[str, list[list[tuple[str, list[float]]]]] = {}
+        self.values: list[float] = []
+        self._label = ""
+        self.feed(source)
+        self.close()
+        assert self.open == [], f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert len(given) == len(attrs), f"an attribute twice in {tag}"
+        self.tags.append((tag, given))
+        if tag not in VOID:
+            self.open.append(tag)
+        if given.get("role") == "region":
+            self._label = str(given["aria-label"])
+            self.tables.setdefault(self._label, [])
+        if tag == "tr":
+            self.tables[self._label].append([])
+        if tag in ("td", "th"):
+            self.tables[self._label][-1].append(("", []))
+        if tag == "data":
+            self.values.append(float(str(given["value"])))
+            if "td" in self.open or "th" in self.open:
+                self.tables[self._label][-1][-1][1].append(self.values[-1])
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))  # <path .../>
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1] == tag, f"</{tag}> closes <{self.open[-1]}>"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if "td" in self.open or "th" in self.open:
+            told, values = self.tables[self._label][-1][-1]
+            self.tables[self._label][-1][-1] = (told + data, values)
+
+    @property
+    def shown(self) -> str:
+        """All text."""
+        return "".join(self.text)
+
+    def row(self, table: str, head: str) -> list[tuple[str, list[float]]]:
+        """The row that begins with `head`."""
+        return next(row for row in self.tables[table] if row[0][0] == head)
