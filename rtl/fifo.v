@@ -20,7 +20,7 @@ module fifo #(
 );
 
   localparam integer AddrWidth  = (Depth > 1) ? $clog2(Depth) : 1;
-  localparam integer CountWidth = $clog2(Depth + 1);
+  localparam integer CountWidth = (Depth > 0) ? $clog2(Depth + 1) : 1;
   localparam integer Last       = Depth - 1;
 
   reg [Width-1:0]      mem [0:Depth-1];

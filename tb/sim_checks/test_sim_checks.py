@@ -97,7 +97,7 @@ ILLEGAL = [
     ("core", CORE | {"ActDepth": 0}, "Depth 0; expected 1 or more"),
     ("fifo", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
     ("accelerator", ACCELERATOR | {"ResultDepth": 0}, "ResultDepth 0; expected 1 or more"),
-    ("accelerator", ACCELERATOR | {"Rows": 256, "Cols": 256}, "Rows 256; expected 1 to 255"),
+    ("accelerator", ACCELERATOR | {"PsumWidth": 256}, "PsumWidth 256; expected 1 to 255"),
     ("accelerator", ACCELERATOR | {"Rows": 3}, "Rows 3, Cols 2; expected one to divide the other"),
     ("accelerator", ACCELERATOR | {"Layers": 257}, "Layers 257; expected"),
     # With these the sources already make no sense to the compiler, which refuses before time zero.
