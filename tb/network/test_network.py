@@ -17,7 +17,6 @@ from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
 from model.program.layout import Lines
 from model.program.stream import Stream
-from scripts.vectors import load_image
 from tb.common.runner import ROOT, SimulationError
 from tb.network.bench import Job, Report, build, simulate, write_jobs
 from tb.network.whole import Maps, counters_differ, job_of, layer_job
@@ -27,7 +26,7 @@ from tb.network.whole import Maps, counters_differ, job_of, layer_job
 def tiny() -> tuple[Program, Maps]:
     """The shipped digits network, compiled for 8x8, and all its maps for the shipped digit."""
     graph = storage.load(storage.ZOO / "tiny.graph.zip")
-    return compile_graph(graph, fitting_shape(graph)), Maps.of(graph, load_image("sample", None, graph))
+    return compile_graph(graph, fitting_shape(graph)), Maps.of(graph, np.load(storage.ZOO / "sample_digit.npy"))
 
 
 def run(
