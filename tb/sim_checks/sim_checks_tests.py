@@ -235,6 +235,69 @@ async def core_memory_sum_above_the_range(dut: Any) -> None:
     await show(dut, cycles=8)
 
 
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def core_plane_above_the_range(dut: Any) -> None:
+    """PsumWidth 8 holds a psum of 105, not 16 times that."""
+    await begin(dut)
+    await show(dut, act_we=1, act_wdata=0x0F)
+    await show(dut, wgt_valid=1, wgt=0x0707)
+    await issue(dut, x_valid=1, x_swap=1, p_plane=1)
+    await show(dut, cycles=8)
+
+
+# ---------------------------------------------------------------- pool, requantize: 2 columns; loader: 2 flits, 1 word
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def pool_first_missing(dut: Any) -> None:
+    await begin(dut)
+    await show(dut, valid=1, first=1, last=1)
+    await show(dut, valid=1, last=1)
+    await show(dut, cycles=3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def pool_unknown_code(dut: Any) -> None:
+    await begin(dut)
+    dut.code_i.value = LogicArray("000X0000")
+    await show(dut, valid=1, first=1, last=1)
+    await show(dut, cycles=3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def requantize_unknown_sum(dut: Any) -> None:
+    await begin(dut)
+    dut.sum_i.value = LogicArray("X" + "0" * 15)
+    await show(dut, valid=1, swap=1)
+    await show(dut, cycles=3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def loader_swap_of_half_a_tile(dut: Any) -> None:
+    await begin(dut)
+    await show(dut, start=1, passes_n=1)
+    await show(dut, valid=1)
+    await show(dut, take=1)
+    await show(dut, cycles=3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def loader_swap_of_no_parameters(dut: Any) -> None:
+    await begin(dut)
+    await show(dut, start=1, passes_n=1)
+    await show(dut, par_take=1)
+    await show(dut, cycles=3)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="us")
+async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
+    await begin(dut)
+    await show(dut, start=1, passes_n=1)
+    await show(dut, cycles=2, valid=1)
+    await show(dut, start=1)
+    await show(dut, cycles=3)
+
+
 # ---------------------------------------------------------------- fifo of 2 words, result_stream of 1 line
 
 

@@ -37,6 +37,9 @@ ACCELERATOR = {
     "Layers": 2,
     "ResultDepth": 1,
 }
+POOL = {"Cols": 2, "ActWidth": 4}
+LOADER = {"Groups": 2, "GroupWidth": 1, "Cols": 1, "ColWidth": 1, "ParWords": 1}
+REQUANTIZE = {"Cols": 2, "ActWidth": 4, "PsumWidth": 8, "MulWidth": 4, "BiasWidth": 4, "WordWidth": 8}
 
 BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_pixel_before_any_weight", "pixel before any weight"),
@@ -59,6 +62,13 @@ BROKEN_RULES = [
     ("core", CORE, "core_activation_read_while_written", "activation line 0 is read while it is written"),
     ("core", CORE, "core_added_to_nothing", "added to address 2, never written"),
     ("core", CORE, "core_memory_sum_above_the_range", "overflow, 105 + 105 does not fit 8 bits"),
+    ("core", CORE, "core_plane_above_the_range", "overflow, 105 of plane 1 does not fit 8 bits"),
+    ("pool", POOL, "pool_first_missing", "first 0, but a window is not open"),
+    ("pool", POOL, "pool_unknown_code", "X beside a valid line"),
+    ("requantize", REQUANTIZE, "requantize_unknown_sum", "X beside a valid sum"),
+    ("loader", LOADER, "loader_swap_of_half_a_tile", "a swap without a whole tile in the shadow"),
+    ("loader", LOADER, "loader_swap_of_no_parameters", "a swap of parameters that are not there"),
+    ("loader", LOADER, "loader_layer_over_a_tile_that_waits", "a layer begins over words that were not used"),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_push_into_a_full_one", "push into a full buffer"),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_pop_from_an_empty_one", "pop from an empty buffer"),
     (
@@ -80,7 +90,13 @@ BROKEN_RULES = [
     ),
 ]
 # Unknown values, and memory that was never written.
-NEED_X = ("mac_tile_unknown_operand", "core_added_to_nothing", "accelerator_unknown_write_data")
+NEED_X = (
+    "mac_tile_unknown_operand",
+    "core_added_to_nothing",
+    "accelerator_unknown_write_data",
+    "pool_unknown_code",
+    "requantize_unknown_sum",
+)
 
 ILLEGAL = [
     ("mac_tile", TILE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
@@ -95,6 +111,14 @@ ILLEGAL = [
     ("sfp", {"Cols": 2, "PsumWidth": 1}, "PsumWidth 1; expected 2 or more"),
     ("core", CORE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
     ("core", CORE | {"ActDepth": 0}, "Depth 0; expected 1 or more"),
+    ("loader", LOADER | {"Groups": 3}, "Groups 3; expected 1 to 2"),
+    ("loader", LOADER | {"ParWords": 257}, "ParWords 257; expected 1 to 256"),
+    ("requantize", REQUANTIZE | {"MulWidth": 1}, "MulWidth 1; expected 2 or more"),
+    ("act_mem", {"Width": 10, "Depth": 8, "Banks": 1, "Segs": 3}, "Width 10; expected a multiple of Segs 3"),
+    ("act_mem", {"Width": 8, "Depth": 12, "Banks": 2, "Segs": 1}, "Depth 12 in 2 banks; expected both to be powers"),
+    ("sequencer", {"DrainCycles": 256}, "DrainCycles 256; expected 1 to 255"),
+    ("sequencer", {"Layers": 1}, "Layers 1; expected 2 to 256"),
+    ("engine", {"Rows": 3, "Cols": 2}, "Rows 3, Cols 2; expected one to divide the other"),
     ("fifo", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
     ("accelerator", ACCELERATOR | {"ResultDepth": 0}, "ResultDepth 0; expected 1 or more"),
     ("accelerator", ACCELERATOR | {"PsumWidth": 256}, "PsumWidth 256; expected 1 to 255"),
