@@ -139,7 +139,7 @@ def test_figures_of_the_other_results(build):
     assert page.row("Evaluation in integers", "images a second")[1][1] == [28.25]
     area = [value for _, values in page.row("Area of every block", "mac_tile")[1:] for value in values]
     assert area == [173, 41, 6, 76, 42, 2, 76, 42, 2]
-    assert [v for _, vs in page.row("Clock of the array", "8x8 85k")[1:] for v in vs] == [88.5, 9001, 83640]
+    assert [v for _, vs in page.row("Clock of the array", "8x8, ecp5 85k")[1:] for v in vs] == [88.5, 9001, 83640]
     assert page.row("A PE of the array", "generic")[1][1] == [170.5]
     said = {row[0][0]: row[2][1] for row in page.tables["What was checked"][1:]}
     assert said == {

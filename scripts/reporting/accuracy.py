@@ -34,14 +34,14 @@ def _training(source: Source) -> Any:
             told = f"the frozen graph differs from the network in {figure(differ)} of {figure(compared)} codes"
             return f'<div class="box broken"><p>{badge(False)} {told}; {code(command(source))}</p></div>'
         legs = [
-            ("float", fields.maybe("float_accuracy"), fields.whole("test_images"), "before quantization"),
-            ("fake-quant", fields.number("fake_quant_accuracy"), fields.whole("test_images"), "as trained"),
+            ("float", fields.maybe("float_accuracy"), fields.whole("test_images")),
+            ("fake-quant", fields.number("fake_quant_accuracy"), fields.whole("test_images")),
         ]
         if "fake_quant_accuracy_float64" in fields:
             exact = fields.object("fake_quant_accuracy_float64")
-            legs.append(("fake-quant, float64", exact.number("accuracy"), exact.whole("images"), "of the first images"))
-        legs.append(("integers", fields.number("integer_accuracy"), fields.whole("test_images"), "the frozen graph"))
-        rows = [(name, percent(value), figure(images), text(told)) for name, value, images, told in legs]
+            legs.append(("fake-quant, float64", exact.number("accuracy"), exact.whole("images")))
+        legs.append(("integers", fields.number("integer_accuracy"), fields.whole("test_images")))
+        rows = [(name, percent(value), figure(images)) for name, value, images in legs]
         pictures = [
             Bar(
                 name.replace("fake-quant, float64", "… in float64"),
@@ -49,13 +49,13 @@ def _training(source: Source) -> Any:
                 [Part(value or 0, "useful" if name == "integers" else "other", f"{name}: {images:,} images")],
                 strong=name == "integers",
             )
-            for name, value, images, _ in legs
+            for name, value, images in legs
         ]
         recipe = fields.value.get("recipe")
         told = _recipe(recipe) if isinstance(recipe, dict) else ""
         same = f"{figure(fields.maybe('codes_differing'))} of {figure(fields.maybe('codes_compared'))}"
         hashes = f"data {_hash(fields.maybe_text('data_sha256'))}, graph {_hash(fields.maybe_text('graph_sha256'))}"
-        legs_table = table("Accuracy of the legs", ("leg", "accuracy", "images", "what"), rows)
+        legs_table = table("Accuracy of the legs", ("leg", "accuracy", "images"), rows)
         picture = chart("Accuracy", bars("Accuracy of each leg", pictures, 1, percent=True))
         return (
             charts(legs_table, picture)

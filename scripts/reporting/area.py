@@ -77,7 +77,7 @@ def _clock(targets: list[Fields]) -> tuple[str, str]:
     most = max([mhz or 0 for _, _, mhz, _ in shown] + [1])
     rows = [
         [
-            text(bar.label),
+            text(f"{target.whole('rows')}x{target.whole('cols')}, {short_device(target)}"),
             badge(False, "error") if mhz is None else figure(mhz),
             figure(target.maybe("used")),
             figure(target.maybe("available")),

@@ -97,4 +97,4 @@ def read(path: Path, frames: int) -> Wavefront:
         raise LockstepError(f"no pixel enters the array in {path}; expected the dump of a replay")
     while whole and not busy[-1]:
         busy.pop()
-    return Wavefront(rows, cols, start, cycle, dump.date, busy, passes, count[0] + 1, whole)
+    return Wavefront(rows, cols, start, cycle, dump.date, busy, passes[: len(busy)], count[0] + 1, whole)
