@@ -152,12 +152,13 @@ def drawn(source):
 def test_the_picture_on_the_page_is_the_dump(tmp_path):
     passes = [(4, 0)] * 7
     (tmp_path / "build/sim").mkdir(parents=True)
-    (tmp_path / "build/sim/core.vcd").write_text(dump(8, 8, passes))
+    (tmp_path / "build/sim/core.vcd").write_text(dump(8, 8, passes, stuck=(1, 5)))  # rows are not columns
     assert main(["--build", str(tmp_path / "build"), "--out", str(tmp_path / "out")]) == 0
     found = drawn((tmp_path / "out/index.html").read_text())
     assert len(found) == 32
     for cycle, kinds in enumerate(found):
         wanted = expected(8, 8, passes, cycle)
+        wanted[1 * 8 + 5] = wavefront.IDLE
         assert kinds == ["idle" if number < 0 else f"p{number % 4}" for number in wanted]
 
 
