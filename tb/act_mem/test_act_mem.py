@@ -6,7 +6,7 @@ import pytest
 
 from tb.common.runner import simulate
 
-SETS = [(32, 60, 1, 1), (12, 70, 1, 3), (8, 64, 2, 1), (5, 8, 4, 1), (16, 32, 4, 2)]
+SETS = [(32, 60, 1, 1), (12, 70, 1, 3), (8, 64, 2, 1), (5, 8, 4, 1), (12, 24, 3, 1), (16, 32, 4, 2)]
 
 
 @pytest.mark.parametrize(("width", "depth", "banks", "segs"), SETS)
