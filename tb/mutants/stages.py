@@ -57,9 +57,9 @@ def drawn(array: str, *draws: int) -> Stage:
     return Stage("engine", DRAWS, ARRAYS[array].parameters, array, draws)
 
 
-# The parameters of tb/accelerator's smallest array.
-SMALL = {"Rows": 4, "Cols": 4, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2} | {
-    "ActDepth": 64,
+# Of tb/accelerator's arrays the one whose activation lines are no power of two.
+SEGMENTS = {"Rows": 4, "Cols": 2, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2} | {
+    "ActDepth": 70,
     "PsumDepth": 16,
     "MulWidth": 10,
     "BiasWidth": 14,
@@ -125,8 +125,9 @@ STAGES = (
     drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112),
     drawn("12x4", 4, 16, 17, 33, 49, 54, 69, 90, 281),
     drawn("4x12", 22, 24, 36, 50, 56, 107),
-    Stage("accelerator", "tb.accelerator.register_tests", SMALL),
-    Stage("accelerator", "tb.accelerator.error_tests", SMALL),
+    Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
+    Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
+    Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),
 )
 
 
