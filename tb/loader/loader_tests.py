@@ -53,8 +53,8 @@ class Bench:
         for port in ("ready_o", "wgt_valid_o", "par_valid_o", "tile_ready_o", "missing_o", "early_o"):
             assert read(getattr(self.dut, port)) == 0, f"{port} is 1 while no layer runs"
 
-    async def step(self, offered: float, eager: float, last: bool | None = None) -> bool:
-        """One cycle of a layer; `last` beside the word, by default where it belongs. Returns whether it was taken."""
+    async def step(self, offered: float, eager: float, last: bool | None = None, par_eager: float = 0.5) -> bool:
+        """One cycle of a layer, `last` beside the word by default where it belongs. Whether the word was taken."""
         dut, rng = self.dut, self.rng
         word = self.words[self.at] if self.at < len(self.words) else None
         parameter = isinstance(word, Parameter)
@@ -63,7 +63,7 @@ class Bench:
         taken = ready and valid
         ends = isinstance(word, Flit) and word.group == GROUPS - 1
         tile_ready = self.full or (taken and ends)
-        take, par_take = tile_ready and rng.random() < eager, self.par_full and rng.random() < eager
+        take, par_take = tile_ready and rng.random() < eager, self.par_full and rng.random() < par_eager
         final = self.at == len(self.words) - 1
         told = (final if last is None else last) if valid else bool(rng.integers(0, 2))
         dut.valid_i.value, dut.last_i.value = int(valid), int(told)
@@ -102,7 +102,7 @@ class Bench:
         hit("swap later", take and not (taken and ends))
         hit("parameters swap as flits pass", par_take and taken and isinstance(word, Flit))
 
-    async def layer(self, passes: int, tiles: int, offered: float, eager: float) -> None:
+    async def layer(self, passes: int, tiles: int, offered: float, eager: float, par_eager: float = 0.5) -> None:
         """A whole layer, until both shadows are empty again; then nothing more is taken."""
         await self.start(passes, tiles)
         names = {1: "one pass", 2: "two passes"}
@@ -111,7 +111,7 @@ class Bench:
         for _ in range(ROUNDS):
             if self.at == len(self.words) and not self.full and not self.par_full:
                 break
-            await self.step(offered, eager)
+            await self.step(offered, eager, par_eager=par_eager)
         assert self.at == len(self.words), f"only {self.at} of {len(self.words)} words were taken"
         for _ in range(3):
             await self.step(1.0, eager)
@@ -142,8 +142,8 @@ async def test_every_word_goes_where_it_belongs(dut: Any) -> None:
     """Layers of 1 to 5 passes and 1 to 3 output tiles; streams and swaps that never, seldom or mostly wait."""
     bench = await begin(dut)
     for passes, tiles in [(1, 1), (1, 3), (2, 2), (3, 1), (5, 2)]:
-        for offered, eager in [(1.0, 1.0), (0.4, 0.9), (0.9, 0.2)]:
-            await bench.layer(passes, tiles, offered, eager)
+        for offered, eager, par_eager in [(1.0, 1.0, 1.0), (0.4, 0.9, 0.9), (0.9, 0.2, 0.2), (0.9, 0.9, 0.03)]:
+            await bench.layer(passes, tiles, offered, eager, par_eager)
     bench.coverage.finish()
 
 

@@ -139,8 +139,9 @@ async def test_nests_against_nested_loops(dut: Any) -> None:
             levels = [level._replace(steps=2 if at < 7 else 1) for at, level in enumerate(levels)]
         if number == 1:
             levels = [level._replace(steps=2 if at >= LEVELS - 7 else 1) for at, level in enumerate(levels)]
-        if number == 2 and 1 << COUNT <= MOST:
-            levels = [level._replace(steps=1 if at else 1 << COUNT) for at, level in enumerate(levels)]
+        if number == 2:  # one long loop, over the end of the memory
+            far = {"steps": min(1 << COUNT, MOST), "address": (1 << (ADDR - 1)) - 1}
+            levels = [level._replace(steps=1) if at else level._replace(**far) for at, level in enumerate(levels)]
         start = signed(rng, ADDR), signed(rng, COORD), signed(rng, COORD)
         steps = int(np.prod([level.steps for level in levels]))
         stop = int(rng.integers(1, steps)) if number % 4 == 3 and steps > 1 else None
