@@ -59,9 +59,13 @@ class Bench:
         await self.step([TOP] * COLS if first else random_codes(self.rng, 0, TOP, (COLS,)).tolist(), first, last, 0)
 
     async def window(self, side: int, bubbles: float) -> None:
-        """One window; its codes are all zero, all below the one before or random."""
+        """One window: all zero, low or random, sometimes with its only maximum in the first or the last line."""
         highest = int(self.rng.choice([0, TOP // 2, TOP, TOP]))
         lines = random_codes(self.rng, 0, highest, (side * side, COLS))
+        peak = int(self.rng.choice([-1, 0, side * side]))  # the last line, the first, or none of them
+        if highest and peak < side * side:
+            lines = np.minimum(lines, highest - 1)
+            lines[peak] = highest
         result = pooled(lines, side)
         for index, line in enumerate(lines):
             while self.rng.random() < bubbles:

@@ -219,7 +219,11 @@ async def test_every_shift_sign_and_end_of_the_clamp(dut: Any) -> None:
     tiles = []
     for number, shift in enumerate(bench.rng.permutation(MAX_SHIFT + 1).tolist()):
         top = ONES if number % 3 == 0 else int(bench.rng.integers(0, ONES))
-        tiles += [grid(number, shift, top, bench.rng), edges(shift, top, bench.rng)]
+        top = ONES // 2 if shift == 0 else top  # where the narrowest bias reaches both sides of it
+        tiles += [
+            grid(number, shift, top, bench.rng),
+            *(edges(shift, top, bench.rng) for _ in range(1 if shift else 5)),
+        ]
     await bench.run(tiles)
     await bench.drain()
     bench.coverage.finish()
