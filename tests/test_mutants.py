@@ -300,6 +300,31 @@ def test_a_sample_is_killed_and_kept(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        (None, Kind.PASSED, ""),
+        ("waiting_not_counted", Kind.COMPARISON, "waiting 0 instead of 15, .*by the cycle model"),
+        (
+            "first_pixel_does_not_wait",
+            Kind.ASSERTION,
+            r"rtl/loader\.v:\d+: .*a swap without a whole tile in the shadow",
+        ),
+    ],
+)
+def test_drawn_layers_on_a_faulty_engine(name: str | None, kind: Kind, message: str, tmp_path: Path) -> None:
+    mutant = next((mutant for mutant in MUTANTS if mutant.name == name), None)
+    (tmp_path / "rtl").mkdir()
+    for module, source in (mutate(mutant, RTL) if mutant else RTL).items():
+        (tmp_path / "rtl" / f"{module}.v").write_text(source)
+    verdict = run_stage(drawn("4x4", 1), tmp_path / "rtl", tmp_path / "build", checks=True)
+    assert verdict.kind is kind, verdict
+    assert verdict.test == ("draw 1" if mutant else "")
+    assert re.match(message, verdict.message)
+
+
+@pytest.mark.slow
 def test_a_change_that_is_no_fault_survives(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The check of the check: a comment more, and nothing must catch it."""
     write_patch(tmp_path, "comment_only", TOLD + "  // nothing else")
