@@ -96,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("checks", "waves"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")
+    args.image_name = image_name(args.image)
     graph = storage.load(storage.find(args.net))
     first, last = layer_range(args.layers, graph)
     shape = fitting_shape(graph, rows, cols, mode=args.input)
@@ -220,7 +221,7 @@ def _result(
         "passed": passed,
         "net": graph.name,
         "graph_sha256": graph.sha256,
-        "image": image_name(args.image),
+        "image": args.image_name,
         "layers_run": [graph.layers[first].name, graph.layers[last].name],
         "whole": (first, last) == (0, len(graph.layers) - 1),
         "simulator": args.sim,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ FOREIGN = (
 )
 for name in FOREIGN:
     os.environ.pop(name, None)
+
+# Who starts the suite in the background may have it ignore interrupts, and the programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch: workers times threads is the number of cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -18,7 +18,7 @@ from typing import Any
 
 import sklearn.datasets  # noqa: F401  # loaded here, once, what every run would load late for itself: the digits
 import torch
-import torch._dynamo  # noqa: F401  # and what an optimizer loads, which takes longer than the training
+import torch._dynamo  # and what an optimizer loads, which takes longer than the training
 
 from model.network import train
 from scripts import training

@@ -35,17 +35,16 @@ def test_end_of_a_network_passes_with_a_table_and_a_result(tmp_path: Path, capsy
 def test_finished_layers_are_not_run_again_after_a_kill(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "scripts.network", "--net", "tiny", "--out", str(tmp_path)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    first = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
-    assert first.stdout is not None
-    for line in first.stdout:
-        if line.startswith("features.7"):
-            break
-    else:
-        pytest.fail("the run ended before its third layer")
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    ) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if line.startswith("features.7"):
+                break
+        else:
+            pytest.fail("the run ended before its third layer")
+        os.killpg(first.pid, signal.SIGKILL)
     assert not (tmp_path / "tiny" / "result.json").exists()
     kept = read_json(tmp_path / "tiny" / "progress.json")["layers"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
