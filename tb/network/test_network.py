@@ -18,8 +18,9 @@ from model.program.fit import fitting_shape
 from model.program.layout import Lines
 from model.program.stream import Stream
 from tb.common.runner import ROOT, SimulationError
-from tb.network.bench import Job, Report, build, simulate, write_jobs
+from tb.network.bench import Job, Report, run_jobs
 from tb.network.whole import Maps, counters_differ, job_of, layer_job
+from tb.waves.vcd import Dump
 
 
 @cache
@@ -38,8 +39,7 @@ def run(
     checks: bool = True,
     waves: bool = False,
 ) -> Report:
-    sizes = write_jobs(folder, shape, jobs)
-    return simulate(folder, build(folder, shape, sizes, "icarus", rtl=rtl, checks=checks), waves=waves)
+    return run_jobs(folder, shape, jobs, "icarus", rtl=rtl, checks=checks, waves=waves)
 
 
 def last_layers(first: int = 3) -> Job:
@@ -180,29 +180,12 @@ def test_fault_in_the_rtl_is_found(module: str, tmp_path: Path) -> None:
 
 
 def edges(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """In how many rising edges of the clock each signal of the engine is 1, counted in the dump."""
-    codes: dict[str, str] = {}
-    scope: list[str] = []
-    value: dict[str, str] = {}
-    counts = dict.fromkeys(names, 0)
-    with (folder / "waves.vcd").open() as lines:
-        for line in lines:
-            words = line.split()
-            if not words:
-                continue
-            if words[0] == "$scope":
-                scope.append(words[2])
-            elif words[0] == "$upscope":
-                scope.pop()
-            elif words[0] == "$var" and scope == ["network_tb", "dut"] and words[4] in (*names, "clk_i"):
-                codes.setdefault(words[3], words[4])
-            elif line[0] in "01xz" and line[1:].strip() in codes:
-                name = codes[line[1:].strip()]
-                if name == "clk_i" and line[0] == "1" and value.get(name) == "0":
-                    for each in names:  # the values of just before the edge: registers change after it
-                        counts[each] += value.get(each) == "1"
-                value[name] = line[0]
-    return counts
+    """In how many cycles each signal of the engine is 1, counted in the dump at the edges that end them."""
+    with Dump(folder / "waves.vcd") as dump:
+        found = [
+            edge.values for edge in dump.edges("network_tb.dut.clk_i", [f"network_tb.dut.{name}" for name in names])
+        ]
+    return {name: sum(values[at] == "1" for values in found) for at, name in enumerate(names)}
 
 
 @pytest.mark.parametrize("index", [3, 9])

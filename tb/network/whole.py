@@ -48,28 +48,25 @@ def job_of(program: Program, maps: Maps, first: int, last: int, stall: int = 0, 
     `stream`: their stream, where it is made already.
     """
     layers = program.layers[first : last + 1]
-    outputs = maps.outputs[first : last + 1]
-    return Job(
-        first=first,
-        descriptors=program.descriptors[first : last + 1],
-        load=layers[0].load(maps.inputs[first]),
-        stream=stream or program.stream(first, len(layers)),
-        writes=join_lines([item.writes(codes) for item, codes in zip(layers, outputs, strict=True) if item.target]),
-        results=join_results(layers, outputs, program.shape),
-        stall=stall,
-    )
+    stream = stream or program.stream(first, len(layers))
+    return _job(layers, maps.inputs[first], maps.outputs[first : last + 1], stream, first, stall)
 
 
 def layer_job(program: LayerProgram, codes: Array, expected: Array, first: int = 0, stall: int = 0) -> Job:
     """One layer on its own, as descriptor `first`."""
-    outputs = [expected]
+    return _job([program], codes, [expected], program.stream(), first, stall)
+
+
+def _job(
+    layers: Sequence[LayerProgram], codes: Array, outputs: Sequence[Array], stream: Stream, first: int, stall: int
+) -> Job:
     return Job(
         first=first,
-        descriptors=program.descriptor.encode()[None],
-        load=program.load(codes),
-        stream=program.stream(),
-        writes=join_lines([program.writes(expected)] if program.target else []),
-        results=join_results([program], outputs, program.shape),
+        descriptors=np.stack([item.descriptor.encode() for item in layers]),
+        load=layers[0].load(codes),
+        stream=stream,
+        writes=join_lines([item.writes(out) for item, out in zip(layers, outputs, strict=True) if item.target]),
+        results=join_results(layers, outputs, layers[0].shape),
         stall=stall,
     )
 

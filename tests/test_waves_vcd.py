@@ -11,7 +11,7 @@ from model.files import read_json
 from scripts import sim
 from scripts.report import main
 from scripts.reporting import wavefront
-from scripts.reporting.vcd import Dump, Edge, instances
+from tb.waves.vcd import Dump, Edge, instances
 from tests.replay_sets import write_set
 from tests.report_results import Page, dump, pixels, put
 from tests.vector_sets import Foreign
