@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("checks", "waves"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")
-    args.image_name = image_name(args.image)
+    image = image_name(args.image)
     graph = storage.load(storage.find(args.net))
     first, last = layer_range(args.layers, graph)
     shape = fitting_shape(graph, rows, cols, mode=args.input)
@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     maps = Maps.of(graph, pixels)
     out = Path(args.out) / graph.name
     with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):
-        return _run(args, graph, program, maps, (first, last), stall, out, pixels.tobytes())
+        return _run(args, image, graph, program, maps, (first, last), stall, out, pixels.tobytes())
 
 
 def _key(args: argparse.Namespace, graph: IntegerGraph, program: Program, stall: int, pixels: bytes) -> str:
@@ -118,6 +118,7 @@ def _key(args: argparse.Namespace, graph: IntegerGraph, program: Program, stall:
 
 def _run(
     args: argparse.Namespace,
+    image: str,
     graph: IntegerGraph,
     program: Program,
     maps: Maps,
@@ -170,7 +171,7 @@ def _run(
     wrong += [f"job {index}: {text}" for index, text in report.errors.items()]
     wrong += [f"{graph.layers[item.layer].name} {item}" for item in report.shown]
     passed = not wrong and not report.mismatches
-    result = _result(args, graph, program, maps, chosen, progress, report, macs, passed)
+    result = _result(args, image, graph, program, maps, chosen, progress, report, macs, passed)
     result["resumed_at"] = graph.layers[begin].name if begin > first else None
     result["wall_seconds"] = round(time.perf_counter() - started, 3)
     write_json(out / "result.json", result)
@@ -180,6 +181,7 @@ def _run(
 
 def _result(
     args: argparse.Namespace,
+    image: str,
     graph: IntegerGraph,
     program: Program,
     maps: Maps,
@@ -220,7 +222,7 @@ def _result(
         "passed": passed,
         "net": graph.name,
         "graph_sha256": graph.sha256,
-        "image": args.image_name,
+        "image": image,
         "layers_run": [graph.layers[first].name, graph.layers[last].name],
         "whole": (first, last) == (0, len(graph.layers) - 1),
         "simulator": args.sim,
