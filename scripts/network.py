@@ -142,15 +142,13 @@ def _run(
         print(f"going on at layer {graph.layers[begin].name}: {begin - first} of {last - first + 1} were done")
     job = job_of(program, maps, begin, last, stall)
     sizes = write_jobs(out / args.sim, program.shape, [job])
-    print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
-    command = build(out / args.sim, program.shape, sizes, args.sim, checks=args.checks == "1")
-    print(HEAD)
-    for index in range(first, begin):
-        print(table_line(graph.layers[index].name, progress.layers[index], macs[index], cells, None))
     wrong: list[str] = []
+    report, error = Report(), None
     clock = [time.perf_counter()]
 
-    def layer_done(run: LayerRun, report: Report) -> None:
+    def layer_done(run: LayerRun, so_far: Report) -> None:
+        nonlocal report
+        report = so_far  # all there is of a simulation that breaks off later
         now = time.perf_counter()
         seconds, clock[0] = now - clock[0], now
         name = graph.layers[run.layer].name
@@ -162,16 +160,26 @@ def _run(
         entry = {"cycles": run.cycles, "pixels": run.pixels, "waiting": run.waiting, "filling": run.filling}
         print(table_line(name, entry, macs[run.layer], cells, run.cycles / max(seconds, 1e-9)), flush=True)
 
+    print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
     started = time.perf_counter()
     try:
+        command = build(out / args.sim, program.shape, sizes, args.sim, checks=args.checks == "1")
+        print(HEAD)
+        for index in range(first, begin):
+            print(table_line(graph.layers[index].name, progress.layers[index], macs[index], cells, None))
+        clock[0] = started = time.perf_counter()
         report = simulate(out / args.sim, command, waves=args.waves == "1", on_layer=layer_done)
-    except SimulationError as error:
-        print(f"FAILED: {error}", file=sys.stderr)
-        return 1
+    except SimulationError as broken:
+        error = str(broken)
+        wrong.append(error)
     wrong += [f"job {index}: {text}" for index, text in report.errors.items()]
     wrong += [f"{graph.layers[item.layer].name} {item}" for item in report.shown]
     passed = not wrong and not report.mismatches
     result = _result(args, image, graph, program, maps, chosen, progress, report, macs, passed)
+    result["error"] = error
+    if error:  # nothing was compared to its end but the layers that were done
+        result["checked_activations"] = sum(int(maps.outputs[at].size) for at in progress.layers if first <= at <= last)
+        result["mismatches"] = max(report.mismatches, len(report.shown))
     result["resumed_at"] = graph.layers[begin].name if begin > first else None
     result["wall_seconds"] = round(time.perf_counter() - started, 3)
     write_json(out / "result.json", result)

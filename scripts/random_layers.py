@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import alone, write_json
-from model.program.draw import ARRAYS, draw
+from model.program.draw import ARRAYS, Draw, draw
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from tb.common.runner import SimulationError
@@ -43,29 +44,29 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
     started = time.monotonic()
     wrong: dict[int, str] = {}
     done = cycles = checked = 0
-    names = list(ARRAYS)
-    for start in range(first, first + count, CHUNK * len(names)):
-        stop = min(start + CHUNK * len(names), first + count)
-        for name in names:
-            draws = [draw(seed, index) for index in range(start, stop) if names[index % len(names)] == name]
-            if not draws:
-                continue
-            try:
-                found, report = run_draws(draws, out / simulator / name, simulator)
-            except SimulationError as error:  # an assertion of the RTL stops the whole simulation
-                print(f"FAILED: draws {draws[0].index}..{draws[-1].index} on {name}: {error}", file=sys.stderr)
-                print(f"  again: make random N={count} SEED={seed} FIRST={first} SIM={simulator}", file=sys.stderr)
-                return 1
-            done, cycles = done + len(draws), cycles + report.cycles
-            checked += sum(each.expected.size for each in draws)
-            wrong |= found
-            print(f"{done} of {count} draws, {name}: {len(found)} wrong, {cycles:,} cycles in all", flush=True)
-            for index, text in sorted(found.items()):
-                again = next(each for each in draws if each.index == index)
-                print(f"FAILED: {again}: {text}", file=sys.stderr)
-                print(f"  again: make random N=1 SEED={seed} FIRST={index} SIM={simulator}", file=sys.stderr)
+    error = None
+    for draws in _batches(count, seed, first):
+        name = draws[0].array
+        try:
+            found, report = run_draws(draws, out / simulator / name, simulator)
+        except SimulationError as broken:  # an assertion of the RTL stops the whole simulation
+            error = f"draws {draws[0].index}..{draws[-1].index} on {name}: {broken}"
+            print(f"FAILED: {error}", file=sys.stderr)
+            print(f"  again: make random N={count} SEED={seed} FIRST={first} SIM={simulator}", file=sys.stderr)
+            break
+        done, cycles = done + len(draws), cycles + report.cycles
+        checked += sum(each.expected.size for each in draws)
+        wrong |= found
+        print(f"{done} of {count} draws, {name}: {len(found)} wrong, {cycles:,} cycles in all", flush=True)
+        for index, text in sorted(found.items()):
+            again = next(each for each in draws if each.index == index)
+            print(f"FAILED: {again}: {text}", file=sys.stderr)
+            print(f"  again: make random N=1 SEED={seed} FIRST={index} SIM={simulator}", file=sys.stderr)
+    passed = not wrong and error is None
     result = {
-        "passed": not wrong,
+        "passed": passed,
+        "error": error,
+        "wanted": count,
         "draws": done,
         "seed": seed,
         "first": first,
@@ -77,7 +78,18 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
     }
     write_json(out / "result.json", result)
     print(f"{done} draws, {len(wrong)} wrong; {checked:,} values, {cycles:,} cycles")
-    return 1 if wrong else 0
+    return 0 if passed else 1
+
+
+def _batches(count: int, seed: int, first: int) -> Iterator[list[Draw]]:
+    """The draws of one simulation each, all of one array; CHUNK at most."""
+    names = list(ARRAYS)
+    for start in range(first, first + count, CHUNK * len(names)):
+        stop = min(start + CHUNK * len(names), first + count)
+        for name in names:
+            indices = [index for index in range(start, stop) if names[index % len(names)] == name]
+            if indices:
+                yield [draw(seed, index) for index in indices]
 
 
 if __name__ == "__main__":

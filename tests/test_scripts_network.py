@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,58 @@ def test_finished_layers_are_not_run_again_after_a_kill(tmp_path: Path) -> None:
     assert result["whole"] is True
     assert result["resumed_at"] == told[1]
     assert [entry["cycles"] for entry in result["layers"]] == [entry["predicted_cycles"] for entry in result["layers"]]
+
+
+@pytest.fixture
+def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a shell script in the place of a program; `$REAL` in it is the one that was found before."""
+
+    def replace(program: str, script: str) -> None:
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\nREAL={shlex.quote(str(shutil.which(program)))}\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}{os.environ['PATH']}")
+
+    return replace
+
+
+NEEDS_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+LAST_LAYERS = ["--net", "tiny", "--layers", "features.14:", "--sim", "icarus"]
+
+
+@NEEDS_ICARUS
+def test_a_simulator_that_dies_leaves_a_result_that_says_so(tmp_path: Path, capsys, replaced) -> None:
+    replaced("vvp", '"$REAL" "$@" | sed \'/^LAYER/q\'\nexit 3')
+    assert network.main([*LAST_LAYERS, "--out", str(tmp_path)]) == 1
+    assert "FAILED: the simulation broke off (exit 3); see " in capsys.readouterr().err
+    result = read_json(tmp_path / "tiny" / "result.json")
+    assert result["passed"] is False
+    assert result["error"].startswith("the simulation broke off (exit 3); see ")
+    reached, missed = result["layers"]
+    assert reached["cycles"] == reached["predicted_cycles"]
+    assert missed["cycles"] is None
+    assert (result["checked_activations"], result["mismatches"]) == (32, 0)
+
+
+@NEEDS_ICARUS
+def test_sources_that_do_not_compile_leave_a_result_that_says_so(tmp_path: Path, capsys, replaced) -> None:
+    replaced("iverilog", "echo 'rtl/x.v:1: syntax error' >&2; exit 2")
+    assert network.main([*LAST_LAYERS, "--out", str(tmp_path)]) == 1
+    assert "FAILED: network_tb does not build with icarus: rtl/x.v:1" in capsys.readouterr().err
+    result = read_json(tmp_path / "tiny" / "result.json")
+    assert (result["passed"], result["checked_activations"]) == (False, 0)
+    assert "syntax error" in result["error"]
+
+
+@NEEDS_ICARUS
+def test_drawn_layers_of_a_simulator_that_dies_leave_a_result_that_says_so(tmp_path: Path, capsys, replaced) -> None:
+    replaced("vvp", "exit 139")
+    assert random_layers.main(["--n", "2", "--seed", "5", "--sim", "icarus", "--out", str(tmp_path)]) == 1
+    result = read_json(tmp_path / "result.json")
+    assert (result["passed"], result["wanted"], result["draws"], result["failed"]) == (False, 2, 0, [])
+    assert result["error"].startswith("draws 0..0 on 4x4: the simulation broke off (exit 139); see ")
+    assert f"FAILED: {result['error']}" in capsys.readouterr().err
 
 
 def test_a_wrong_prediction_fails_the_run(tmp_path: Path, capsys, monkeypatch) -> None:

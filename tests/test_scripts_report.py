@@ -197,6 +197,7 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("network/vgg16", {"mismatches": 3}),
         ("sim", {"mismatches": 1}),
         ("random", {"failed": [17]}),
+        ("random", {"error": "broke off"}),
         ("mutants", {"survived": ["x"]}),
         ("train/vgg16", {"codes_differing": 1}),
         ("test", {"exit_status": 1}),
@@ -237,6 +238,18 @@ def test_a_layer_that_was_not_reached_has_no_figures(build):
     assert [told for told, _ in page.row("Cycles of every layer", "classifier")][2] == "–"  # noqa: RUF001
     assert page.row("Cycles of every layer", "2 measured")[2][1] == [804 + 2341]
     assert verdict(page, "network vgg16") == "✗"
+
+
+def test_why_a_simulation_broke_off_is_told(build):
+    error = "the simulation broke off (exit 3); see build/sim.log\n  last words"
+    put(build, "network/vgg16", made.network(passed=False, error=error))
+    put(build, "random", made.random(passed=False, error=f"draws 9..17 on 8x8: {error}", draws=8, wanted=201))
+    page, result = report(build)
+    assert result["failing"] == ["network vgg16", "random"]
+    told = {row[0][0]: row[2][0] for row in page.tables["What was checked"][1:]}
+    assert told["network vgg16"].endswith("; the simulation broke off (exit 3); see build/sim.log")
+    assert told["random"].endswith("; draws 9..17 on 8x8: the simulation broke off (exit 3); see build/sim.log")
+    assert page.row("What was checked", "random")[3][0] == "make random N=201 SEED=3 SIM=icarus"
 
 
 def test_failing_tests_are_named(build):

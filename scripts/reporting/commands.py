@@ -47,7 +47,11 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
         vectors = fields.text("vectors")
         return {"VECTORS": "" if vectors == DEFAULT_VECTORS else vectors, "SIM": _simulator(fields)}
     if target == "random":
-        return {"N": fields.whole("draws"), "SEED": fields.whole("seed"), "SIM": fields.text("simulator")}
+        return {
+            "N": fields.whole("wanted" if "wanted" in fields else "draws"),
+            "SEED": fields.whole("seed"),
+            "SIM": fields.text("simulator"),
+        }
     if target == "benchmark":
         return {"SIM": fields.text("simulator")}
     return {}

@@ -128,9 +128,9 @@ KINDS = {
     for kind in (
         Kind("train", per_network=True, must_be_zero=("codes_differing", "differing_codes")),
         Kind("evaluate", per_network=True),
-        Kind("network", per_network=True, must_be_zero=("mismatches",)),
+        Kind("network", per_network=True, must_be_zero=("mismatches",), must_be_empty=("error",)),
         Kind("sim", must_be_zero=("mismatches",)),
-        Kind("random", must_be_empty=("failed",)),
+        Kind("random", must_be_empty=("failed", "error")),
         Kind("benchmark"),
         Kind("synth"),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),

@@ -92,7 +92,7 @@ def _sim(fields: Fields) -> str:
 def _network(fields: Fields) -> str:
     values, mismatches = fields.whole("checked_activations"), fields.whole("mismatches")
     part = "" if fields.flag("whole") else f", layers {text(' to '.join(map(str, fields.array('layers_run'))))} only"
-    return f"{figure(values)} activations and logits, {figure(mismatches)} mismatches{part}"
+    return f"{figure(values)} activations and logits, {figure(mismatches)} mismatches{part}{_broken_off(fields)}"
 
 
 def _random(fields: Fields) -> str:
@@ -100,8 +100,14 @@ def _random(fields: Fields) -> str:
     told = f"; failed: {text(', '.join(map(str, failed[:SHOWN])))}" if failed else ""
     return (
         f"{figure(fields.whole('draws'))} drawn layers, {figure(fields.whole('checked_values'))} values, "
-        f"{figure(len(failed))} draws wrong{told}"
+        f"{figure(len(failed))} draws wrong{told}{_broken_off(fields)}"
     )
+
+
+def _broken_off(fields: Fields) -> str:
+    """The first line of what ended the simulation before its end, if something did."""
+    error = fields.maybe_text("error")
+    return f"; {text(error.splitlines()[0])}" if error else ""
 
 
 def _mutants(fields: Fields) -> str:
