@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ from scripts.numbers import whole_number
 RESULT = Path("build/vectors/result.json")
 ROOT = storage.ZOO.parents[1]
 MOST_SHOWN = 20
+# Of a set that is to be written; none of them has a meaning for a set that is there (--check, --propose).
+USUAL = {
+    "net": "vgg16",
+    "layer": "features.27",
+    "image": "sample",
+    "data": None,
+    "rows": "8",
+    "cols": "8",
+    "psum": "16",
+    "out": "vectors",
+}
 
 Array = np.ndarray[Any, Any]
 
@@ -188,29 +200,42 @@ def check(folder: str, manifest: str | None) -> int:
     return 1 if wrong else 0
 
 
+def refuse_strangers(given: Collection[str]) -> None:
+    """Raise LockstepError where one of the variables `given` would be passed over."""
+    for work, beside in (("propose", set[str]()), ("check", {"manifest"})):
+        strange = [f"{name.upper()}=" for name in sorted(set(given) - {work} - beside)]
+        if work in given and strange:
+            alone = f"{work.upper()}=<folder>" + "".join(f", perhaps {name.upper()}=<file>," for name in beside)
+            raise LockstepError(f"{', '.join(strange)} is not for a set that is there; expected {alone} alone")
+    if "manifest" in given and "check" not in given:
+        raise LockstepError("MANIFEST=<file> describes a set that is there; expected CHECK=<folder> with it")
+
+
 @guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when a set that is checked is wrong, 2 for bad input."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", default="vgg16", help="network, or path of an integer graph (%(default)s)")
-    parser.add_argument("--layer", default="features.27", help="any conv layer, or the classifier (%(default)s)")
-    parser.add_argument(
-        "--image", default="sample", help="sample, an image file, or an index into --data (%(default)s)"
-    )
-    parser.add_argument("--data", help="folder of the data set that an index counts in")
-    parser.add_argument("--rows", default="8", help="rows of the array (%(default)s)")
-    parser.add_argument("--cols", default="8", help="columns of the array (%(default)s)")
-    parser.add_argument("--psum", default="16", help="bits of a psum (%(default)s)")
-    parser.add_argument("--out", default="vectors", help="folder for the sets (%(default)s)")
+    parser = argparse.ArgumentParser(description=__doc__, argument_default=argparse.SUPPRESS)
+    for name, told in (
+        ("net", "network, or path of an integer graph"),
+        ("layer", "any conv layer, or the classifier"),
+        ("image", "sample, an image file, or an index into --data"),
+        ("data", "folder of the data set that an index counts in"),
+        ("rows", "rows of the array"),
+        ("cols", "columns of the array"),
+        ("psum", "bits of a psum"),
+        ("out", "folder for the sets"),
+    ):
+        parser.add_argument(f"--{name}", help=told + (f" ({USUAL[name]})" if USUAL[name] else ""))
     parser.add_argument("--propose", metavar="FOLDER", help="instead: print a manifest for a folder without one")
     parser.add_argument("--check", metavar="FOLDER", help="instead: check the numbers of a set against each other")
     parser.add_argument("--manifest", metavar="FILE", help="with --check: the manifest, where it is not in the folder")
-    args = parser.parse_args(arguments)
-    if args.propose:
-        return offer(args.propose)
-    if args.check:
-        return check(args.check, args.manifest)
-    result = write(args)
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
+    refuse_strangers(given)
+    if "propose" in given:
+        return offer(given["propose"])
+    if "check" in given:
+        return check(given["check"], given.get("manifest"))
+    result = write(argparse.Namespace(**USUAL | given))
     write_result(RESULT, result)
     psum, counts = result["psum"], f"{result['files']} files, {result['lines']} lines, {result['bytes']} bytes"
     reach = f"{psum['low']}..{psum['high']} at most (channel {psum['channel']})"

@@ -118,6 +118,35 @@ def test_bad_input_is_one_line_and_status_2_and_leaves_the_old_set(case, place, 
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
+THERE = "is not for a set that is there; expected"
+PASSED_OVER = {
+    **{
+        name: (["--check", "there", f"--{name}", "4"], f"{name.upper()}= {THERE} CHECK=<folder>")
+        for name in scripts.vectors.USUAL
+    },
+    "two at once": (
+        ["--check", "there", "--rows", "4", "--layer", "x"],
+        f"LAYER=, ROWS= {THERE} CHECK=<folder>, perhaps",
+    ),
+    "propose, layer": (["--propose", "there", "--layer", "x"], f"LAYER= {THERE} PROPOSE=<folder> alone"),
+    "propose, manifest": (["--propose", "there", "--manifest", "x"], f"MANIFEST= {THERE} PROPOSE=<folder> alone"),
+    "propose, check": (["--propose", "there", "--check", "there"], f"CHECK= {THERE} PROPOSE=<folder> alone"),
+    "manifest": (["--manifest", "x"], "MANIFEST=<file> describes a set that is there; expected CHECK=<folder> with it"),
+}
+
+
+@pytest.mark.parametrize("case", PASSED_OVER)
+def test_a_variable_that_would_be_passed_over_is_refused(case, place, capsys):
+    Foreign().write(place / "there")
+    arguments, message = PASSED_OVER[case]
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert not (place / "build").exists()
+    assert not (place / "vectors").exists()
+
+
 def test_a_corrupt_graph_is_refused(place, capsys):
     path = place / "small.graph.zip"
     path.write_bytes(path.read_bytes()[:-30])
