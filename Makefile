@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -56,6 +56,9 @@ setup: ## What vectors and simulations need: NumPy, cocotb and a simulator in .v
 
 setup-vectors:
 	@$(setup) vectors
+
+setup-network:
+	@$(setup) network
 
 setup-evaluate:
 	@$(setup) evaluate
@@ -95,10 +98,10 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 #: SEED=1 OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
-network: setup-vectors ## A whole network on the RTL, pixels in, class out, every activation checked
+network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
 #: NET=vgg16|tiny IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
-	@$(setup) sim; $(simulator); exec $(python) -m scripts.network $(flags)
+	@$(simulator); exec $(python) -m scripts.network $(flags)
 
 random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
 #: N=200 SEED=1 FIRST=0 SIM=icarus|verilator OUT=<folder>

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
-# usage: scripts/setup.sh sim|vectors|evaluate|synth|train|test
+# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
+#   network  sim and vectors together
 #   evaluate Pillow where DATA names a folder; without DATA the digits' package, or what train needs to download a set
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   train    torch and the data sets' readers
@@ -41,15 +42,15 @@ esac
 level=${1:-}
 case $level in
     sim) groups="sim" ;;
-    vectors) groups="sim" ;; # and more, below
+    vectors | network) groups="sim" ;; # and more, below
     evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits train"; fi ;;
     synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
     train) groups="sim images digits train" ;;
     test) groups="sim images digits train dev synth $verilator" ;;
-    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, evaluate, synth, train or test" ;;
+    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, train or test" ;;
 esac
 case $level in
-    sim | synth | test) simulate=yes ;;
+    sim | network | synth | test) simulate=yes ;;
     *) simulate=no ;;
 esac
 case ${SIM:-} in
@@ -69,7 +70,7 @@ try:
 except LockstepError:
     sys.exit(1)
 '
-if [ "$level" = vectors ] && [ -z "${CHECK:-}${PROPOSE:-}" ]; then
+if [ "$level" = network ] || { [ "$level" = vectors ] && [ -z "${CHECK:-}${PROPOSE:-}" ]; }; then
     case "${DATA:+data} ${IMAGE:-sample}" in
         data*) groups="sim images" ;;
         " sample" | *.npy) ;;

@@ -25,6 +25,7 @@ FLAGS = {
     "evaluate": ["NET", "DATA", "IMAGES", "JOBS", "OUT"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
+    "network": ["NET", "IMAGE", "DATA", "LAYERS", "ROWS", "COLS", "INPUT", "STALL", "CHECKS", "WAVES", "OUT"],
     "waves": ["VIEWER", "OUT"],
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
@@ -119,6 +120,9 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("evaluate", "evaluate", "scripts.evaluate"),
         ("vectors", "vectors", "scripts.vectors"),
         ("sim", "sim", "scripts.sim"),
+        ("network", "network", "scripts.network"),
+        ("random", "sim", "scripts.random_layers"),
+        ("benchmark", "sim", "scripts.benchmark"),
         ("waves", "vectors", "scripts.waves"),
         ("synth", "synth", "scripts.synth"),
         ("mutants", "test", "scripts.mutants"),
@@ -139,7 +143,7 @@ def test_a_target_sets_up_its_part_and_runs_its_module(house: House, target: str
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
-@pytest.mark.parametrize("target", ["train", "evaluate", "vectors", "sim"])
+@pytest.mark.parametrize("target", ["train", "evaluate", "vectors", "sim", "network"])
 def test_values_arrive_as_they_were_typed(house: House, target: str, way: str) -> None:
     names = FLAGS[target]
     for start in range(0, len(NASTY), len(names)):  # every value, a different one in every variable
@@ -268,7 +272,7 @@ def test_the_scripts_know_the_flags_that_make_passes(target: str) -> None:
         check=True,
         timeout=120,
     )
-    for name in FLAGS[target] + (["SIM"] if target in ("sim", "synth") else []):
+    for name in FLAGS[target] + (["SIM"] if target in ("sim", "network", "synth") else []):
         assert re.search(rf"--{name.lower().replace('_', '-')}\b", done.stdout), (
             f"scripts.{target} has no flag for {name}"
         )

@@ -93,6 +93,15 @@ def test_an_index_takes_what_holds_the_images_it_counts(ready: House) -> None:
     assert ready.has("pillow")
 
 
+def test_a_network_takes_its_image_and_its_simulator_in_one_go(packaged: House) -> None:
+    packaged.icarus()
+    assert "installing images" in packaged.setup("network", IMAGE="a cat.png", CHECK="a folder")  # CHECK is not for it
+    assert packaged.has("pillow")
+    assert packaged.result["simulator"] == "icarus"
+    assert (packaged.tree / ".venv/lockstep/simulator").read_text() == "icarus\n"
+    assert packaged.setup("network", IMAGE="a cat.png") == packaged.setup("sim") == ""
+
+
 def test_an_array_and_a_check_of_a_folder_take_no_pillow(ready: House) -> None:
     assert ready.setup("vectors", IMAGE="photo.npy") == ""
     assert ready.setup("vectors", IMAGE="a cat.png", CHECK="a folder") == ""
@@ -242,7 +251,7 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
         (
             "everything",
             {},
-            "error: setup.sh: everything given; expected sim, vectors, evaluate, synth, train or test\n",
+            "error: setup.sh: everything given; expected sim, vectors, network, evaluate, synth, train or test\n",
         ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
     ],
