@@ -97,6 +97,6 @@ def test_the_checks_of_the_rtl_can_be_left_out(tmp_path: Path) -> None:
     """The same broken rule is fatal with SIM_CHECKS and goes unnoticed without; both builds are kept."""
     parameters, only = {"Cols": 2, "PsumWidth": 8}, ["sfp_first_missing"]
     with pytest.raises(SimulationError, match="first is missing"):
-        simulate("sfp", "tb.sim_checks.sim_checks_tests", parameters, only=only, build_root=tmp_path)
-    simulate("sfp", "tb.sim_checks.sim_checks_tests", parameters, only=only, build_root=tmp_path, checks=False)
+        simulate("sfp", "tb.sim_checks.array_rules_tests", parameters, only=only, build_root=tmp_path)
+    simulate("sfp", "tb.sim_checks.array_rules_tests", parameters, only=only, build_root=tmp_path, checks=False)
     assert len(list(tmp_path.rglob("built.sha256"))) == 2

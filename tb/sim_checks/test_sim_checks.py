@@ -89,6 +89,13 @@ BROKEN_RULES = [
         "an activation line was withdrawn or changed",
     ),
 ]
+# Where a block's rules are broken.
+TESTS_OF = {
+    **dict.fromkeys(("mac_tile", "mac_array", "ofifo", "sram", "sfp"), "array_rules_tests"),
+    "core": "core_rules_tests",
+    **dict.fromkeys(("pool", "requantize", "loader", "fifo", "result_stream"), "engine_rules_tests"),
+    "accelerator": "bus_rules_tests",
+}
 # Unknown values, and memory that was never written.
 NEED_X = (
     "mac_tile_unknown_operand",
@@ -146,7 +153,7 @@ def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, m
     if os.environ.get("SIM") == "verilator" and name in NEED_X:
         pytest.skip("Verilator has no X")
     with pytest.raises(SimulationError) as error:
-        simulate(top, "tb.sim_checks.sim_checks_tests", parameters, only=[name])
+        simulate(top, f"tb.sim_checks.{TESTS_OF[top]}", parameters, only=[name])
     assert message in str(error.value)
 
 
