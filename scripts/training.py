@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from model.graph.graph import IntegerGraph
 from model.network import recipe as recipes
 from model.network.freeze import exact_codes, freeze
 from model.network.nets import PLANS, ConvNet, build
+from model.network.processes import joined, process_count, process_index
 from model.network.train import Trainer
 from scripts.datasets import BUILD, load_data
 
@@ -87,15 +89,24 @@ def run(net: str, data: str | None, changes: Mapping[str, int | None], images: i
         For bad input.
     """
     recipe = recipes.load(net, **changes)
+    with joined():
+        return _run(recipe, data, images, quiet)
+
+
+def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> int:
     bits = (recipe.weight_bits, recipe.act_bits)
+    net = recipe.network
     name = net if bits == (4, 4) else f"{net}_w{bits[0]}a{bits[1]}"
+    first = process_index() == 0
     dataset = training_data(net, data)
     folder = BUILD / "train" / name
-    with alone(folder.parent / f".{name}.lock", f"another run of {name}"):
-        trainer = Trainer(build(net, len(dataset.classes), *bits, seed=recipe.seed), dataset, recipe, folder, quiet)
-        remove_parts(folder)
+    with alone(folder.parent / f".{name}.lock", f"another run of {name}") if first else nullcontext():
+        network = build(net, len(dataset.classes), *bits, seed=recipe.seed)
+        trainer = Trainer(network, dataset, recipe, folder, folder.parent / "starts", quiet)
+        if first:
+            remove_parts(folder)
         trainer.run()
-        return measure(trainer, dataset, net, name, images)
+        return measure(trainer, dataset, net, name, images) if first else 0
 
 
 def tell(result: Mapping[str, Any], *folders: Path) -> None:
@@ -127,7 +138,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     logits = Executor(graph).logits(dataset.test_pixels)
     seconds = time.monotonic() - started
     accuracy = int((logits.argmax(axis=1) == dataset.test_labels).sum()) / len(logits)
-    fake_quant = trainer.evaluate()
+    fake_quant = trainer.progress.accuracy["qat"]
     path = trainer.folder / f"{name}{storage.SUFFIX}"
     meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
     storage.save(dataclasses.replace(graph, meta=meta), path)
@@ -148,8 +159,10 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "classes_differing": same.differing_classes,
             "graph": str(path),
             "graph_sha256": graph.sha256,
-            "training_seconds": trainer.progress.seconds,
+            "training_seconds": sum(trainer.progress.seconds.values()),
+            "training_seconds_by_leg": trainer.progress.seconds,
             "device": str(trainer.device),
+            "processes": process_count(),
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},

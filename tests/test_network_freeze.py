@@ -13,8 +13,8 @@ from model.errors import LockstepError
 from model.golden.execute import activations, conv, logits
 from model.graph.graph import MAX_SHIFT
 from model.network.freeze import LOGIT_SHIFT, exact_codes, freeze, solve_requantization
+from model.network.layers import QuantReLU
 from model.network.nets import build
-from model.network.quantize import QuantReLU
 from tests.trained import odd_network, random_images, small_network
 
 

@@ -1,4 +1,4 @@
-"""The learned-step quantizer: its values, its gradients, its start, and the convolutions that use it."""
+"""The learned-step quantizer: its values, its gradients, its start."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.network.nets import build
-from model.network.quantize import (
-    LEAST_STEP,
-    QuantConv2d,
-    QuantLinear,
-    QuantReLU,
-    best_step,
-    codes_of,
-    fake_quantize,
-    set_quantized,
-    start_quantization,
-)
+from model.network.quantize import LEAST_STEP, best_step, codes_of, fake_quantize
 from model.numeric.formats import IntFormat
 
 FORMATS = [
@@ -118,50 +107,6 @@ def test_a_step_that_training_drove_to_zero_or_below_stays_usable():
         torch.testing.assert_close(result, torch.tensor([[15 * LEAST_STEP, 0.0]]))
 
 
-def test_in_bfloat16_codes_of_up_to_seven_bits_stay_exact():
-    relu = QuantReLU(7)
-    with torch.no_grad():
-        relu.step.fill_(2.0**-4)
-    relu.quantized = True
-    codes = torch.arange(128)[None]
-    result = relu((codes * 2.0**-4).bfloat16())
-    assert result.dtype == torch.bfloat16
-    assert torch.equal((result * 16).long(), codes)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 3), (4, 1)])
-@pytest.mark.parametrize("quantized", [False, True])
-def test_im2col_is_the_convolution(size, quantized):
-    torch.manual_seed(0)
-    conv = QuantConv2d(3, 5, 3, 1, 4).double()
-    conv.quantized = quantized
-    value = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
-    result = conv(value)
-    expected = torch.nn.functional.conv2d(value, conv.effective_weight(), padding=1)
-    torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
-    upstream = torch.randn_like(expected)
-    for given, wanted in zip(
-        torch.autograd.grad(result, [value, conv.weight, conv.step] if quantized else [value, conv.weight], upstream),
-        torch.autograd.grad(expected, [value, conv.weight, conv.step] if quantized else [value, conv.weight], upstream),
-        strict=True,
-    ):
-        torch.testing.assert_close(given, wanted, rtol=1e-10, atol=1e-12)
-
-
-def test_small_maps_go_by_im2col_and_large_ones_do_not(monkeypatch):
-    conv = QuantConv2d(2, 2, 3, 1, 4)
-    taken = []
-    real = QuantConv2d._matmul_forward
-    monkeypatch.setattr(
-        QuantConv2d,
-        "_matmul_forward",
-        lambda self, value, weight: taken.append(value.shape[2:]) or real(self, value, weight),
-    )
-    for side in (1, 2, 3):
-        conv(torch.zeros(1, 2, side, side))
-    assert taken == [(1, 1), (2, 2)]
-
-
 def squared_error(row, step, fmt):
     return float(((codes_of(row, torch.tensor(step), fmt) * step - row) ** 2).sum())
 
@@ -176,27 +121,3 @@ def test_the_first_step_is_about_the_best_there_is(fmt):
         finest = min(squared_error(row, s, fmt) for s in np.linspace(0.002, float(row.abs().max()), 1500))
         assert squared_error(row, float(step), fmt) <= 1.1 * finest + 1e-6
     assert 0 < float(steps[3]) < 1e-3, "a row of zeros gets a step that serves"
-
-
-def test_quantization_starts_on_what_the_quantized_layers_before_give():
-    network = build("tiny", 10, 4, 4, seed=0).eval()
-    pixels = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        floating = network(pixels)
-    start_quantization(network, pixels)
-    relus = [module for module in network.modules() if isinstance(module, QuantReLU)]
-    layers = [module for module in network.modules() if isinstance(module, QuantConv2d | QuantLinear)]
-    assert len(relus) == 5
-    assert len(layers) == 6
-    assert all(module.quantized for module in [*relus, *layers])
-    assert not any(module._forward_pre_hooks for module in relus), "the calibration's hooks are gone"
-    torch.testing.assert_close(layers[0].step.flatten(), best_step(layers[0].weight.flatten(1), layers[0].fmt))
-    with torch.no_grad():
-        entered = network.features[1](network.features[0](pixels))
-        step = best_step(entered.flatten().relu()[None], relus[0].fmt)[0]
-        quantized = network(pixels)
-    torch.testing.assert_close(relus[0].step.detach(), step)
-    assert 0 < float((quantized - floating).norm()) < 0.5 * float(floating.norm())
-    set_quantized(network, False)
-    with torch.no_grad():
-        torch.testing.assert_close(network(pixels), floating, rtol=0, atol=0)

@@ -11,16 +11,39 @@ import pytest
 from model.errors import LockstepError
 from model.network import recipe as recipes
 from model.network.nets import PLANS
-from model.network.recipe import FOLDER, Leg, check_bits, load
+from model.network.recipe import FOLDER, Leg, check_bits, load, shipped
 from tests.trained import recipe
 
 
 def test_every_network_has_a_recipe():
-    assert {path.stem for path in FOLDER.glob("*.toml")} == set(PLANS)
-    for net in PLANS:
-        described = load(net).describe()
+    assert {load(name).network for name in shipped()} == set(PLANS) <= set(shipped())
+    for name in shipped():
+        described = load(name).describe()
         assert json.loads(json.dumps(described)) == described
-        assert (described["weight_bits"], described["act_bits"]) == (4, 4)
+        bits = (described["weight_bits"], described["act_bits"])
+        assert name == described["network"] + ("" if bits == (4, 4) else f"_w{bits[0]}a{bits[1]}")
+
+
+def test_widths_that_have_a_recipe_of_their_own_get_it(tmp_path, monkeypatch):
+    text = (FOLDER / "tiny.toml").read_text()
+    (tmp_path / "tiny.toml").write_text(text)
+    (tmp_path / "tiny_w4a2.toml").write_text("act_bits = 2\n" + text.replace("epochs = 20", "epochs = 25"))
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    own = load("tiny_w4a2")
+    assert (own.network, own.act_bits, own.qat.epochs) == ("tiny", 2, 25)
+    assert load("tiny", act_bits=2) == own
+    assert load("tiny", act_bits=3).qat.epochs == 20
+    assert load("tiny_w4a2", act_bits=4) != own
+
+
+def test_recipes_that_differ_in_the_other_leg_alone_share_the_float_leg():
+    key = recipe().float_key("data")
+    for same in (recipe(qat_epochs=9), recipe(act_bits=2), recipe(weight_bits=2)):
+        assert same.float_key("data") == key
+    others = [recipe(4), recipe(seed=8), recipe(batch=8), recipe(crop=2), recipe(cutout=2), recipe(network="tiny")]
+    for other in others:
+        assert other.float_key("data") != key
+    assert recipe().float_key("other") != key
 
 
 def test_changes_replace_what_the_file_says():
@@ -49,6 +72,7 @@ def test_an_unknown_network(net):
         ({"seed": 1 << 31}, "SEED=2147483648 is impossible"),
         ({"batch": 1}, "batch 1 is impossible; expected 2 or more"),
         ({"crop": -1}, "crop -1"),
+        ({"cutout": -1}, "cutout -1"),
         ({"evaluate_every": 0}, "evaluate_every 0"),
         ({"label_smoothing": 1}, "label_smoothing 1"),
         ({"colour": 3}, r"tiny\.toml: .*unexpected keyword argument 'colour'"),
@@ -102,20 +126,17 @@ def test_the_learning_rate_is_a_triangle():
     np.testing.assert_allclose(np.diff(rates[25:]), -0.2 / 75, rtol=1e-9)
 
 
-def test_the_fall_passes_through_its_knots():
-    leg = Leg(3, 0.2, 0.1, 0.0, knots=((0.5, 0.15), (0.8, 0.05)))
-    rates = np.array([leg.rate(step, 1000) for step in range(1000)])
-    np.testing.assert_allclose(rates[[100, 500, 800]], [0.2, 0.15, 0.05])
-    for start, end, by in ((100, 500, -0.05), (500, 800, -0.1), (800, 999, -0.05 * 199 / 200)):
-        np.testing.assert_allclose(np.diff(rates[start : end + 1]), by / (end - start), rtol=1e-9)
+def test_a_leg_that_another_follows_ends_at_its_rate():
+    leg = Leg(3, 0.2, 0.1, 0.0, end_rate=0.05)
+    rates = np.array([leg.rate(step, 1000) for step in range(1001)])
+    np.testing.assert_allclose(rates[[100, 1000]], [0.2, 0.05])
+    np.testing.assert_allclose(np.diff(rates[100:]), -0.15 / 900, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "knots", [((0.1, 0.1),), ((1.0, 0.1),), ((0.5, 0.1), (0.5, 0.05)), ((0.6, 0.1), (0.5, 0.05)), ((0.5, -0.1),)]
-)
-def test_impossible_knots(knots):
-    with pytest.raises(LockstepError, match=r"knots .* is impossible; expected \[share, rate\] pairs"):
-        Leg(3, 0.2, 0.1, 0.0, knots=knots)
+@pytest.mark.parametrize("end", [-0.1, 0.21])
+def test_an_impossible_end(end):
+    with pytest.raises(LockstepError, match=r"end_rate .* is impossible; expected 0\.\.0\.2 \(peak_rate\)"):
+        Leg(3, 0.2, 0.1, 0.0, end_rate=end)
 
 
 def test_without_warm_up_the_rate_only_falls():

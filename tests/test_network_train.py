@@ -14,10 +14,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.errors import LockstepError
-from model.network import train
-from model.network.quantize import QuantReLU
+from model.network import checkpoint, train
+from model.network.augment import augment, to_input
+from model.network.layers import QuantReLU
 from model.network.recipe import Leg
-from model.network.train import Trainer, augment, to_input
+from model.network.train import Trainer
 from tests.trained import recipe, small_network, state_bytes, stripes
 
 
@@ -107,7 +108,7 @@ def kill_at(monkeypatch, where: str, count: int) -> None:
 
     monkeypatch.setattr(torch.optim.SGD, "step", killer("step", torch.optim.SGD.step, True))
     monkeypatch.setattr(train, "start_quantization", killer("calibrated", train.start_quantization, False))
-    monkeypatch.setattr(train, "write_atomic", killer("before save", killer("saved", train.write_atomic, False), True))
+    monkeypatch.setattr(checkpoint, "save", killer("before save", killer("saved", checkpoint.save, False), True))
 
 
 POINTS = [

@@ -80,7 +80,7 @@ def small_net(tmp_path, monkeypatch):
         training.recipes,
         "load",
         lambda net, **changes: dataclasses.replace(
-            plan, **{k: v for k, v in changes.items() if v and "epochs" not in k}
+            plan, network=net, **{k: v for k, v in changes.items() if v and "epochs" not in k}
         ),
     )
     return tmp_path

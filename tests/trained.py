@@ -8,16 +8,18 @@ import numpy as np
 import torch
 
 from model.dataset import Dataset
+from model.network.layers import QuantConv2d, QuantLinear, QuantReLU, set_quantized
 from model.network.nets import POOL, ConvNet
-from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU, set_quantized
 from model.network.recipe import Leg, Recipe
 
 KILLED_RUN = ["--net", "tiny", "--float-epochs", "3", "--qat-epochs", "3", "--quiet"]  # arguments of scripts.train
+ROOT = Path(__file__).resolve().parents[1]
 PLAN, INPUT_SHAPE = (6, 5, POOL, 4, POOL), (3, 4, 4)
 
 
 def recipe(float_epochs: int = 3, qat_epochs: int = 3, **changes: object) -> Recipe:
     values = {
+        "network": "small",
         "batch": 16,
         "seed": 7,
         "label_smoothing": 0.1,
@@ -94,7 +96,12 @@ def random_images(count: int, seed: int = 0, shape: tuple[int, int, int] = INPUT
     return pixels
 
 
+def state_tensors(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Every tensor of the network in a checkpoint."""
+    state: dict[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)["network"]
+    return state
+
+
 def state_bytes(checkpoint: Path) -> dict[str, bytes]:
-    """Every tensor of the network in a checkpoint, as bytes."""
-    state = torch.load(checkpoint, weights_only=True)["network"]
-    return {name: tensor.contiguous().numpy().tobytes() for name, tensor in state.items()}
+    """The same as bytes."""
+    return {name: tensor.contiguous().numpy().tobytes() for name, tensor in state_tensors(checkpoint).items()}

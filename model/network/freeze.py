@@ -27,8 +27,9 @@ from torch import nn
 
 from model.errors import LockstepError
 from model.graph.graph import MAX_SHIFT, IntegerGraph, Layer
+from model.network.layers import QuantConv2d, QuantLinear, QuantReLU
 from model.network.nets import ConvNet
-from model.network.quantize import LEAST_STEP, QuantConv2d, QuantLinear, QuantReLU, codes_of
+from model.network.quantize import LEAST_STEP, codes_of
 from model.numeric.formats import IntFormat
 
 Array = np.ndarray[Any, Any]

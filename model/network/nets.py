@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import LockstepError
-from model.network.quantize import QuantConv2d, QuantLinear, QuantReLU
+from model.network.layers import BatchNorm, QuantConv2d, QuantLinear, QuantReLU
 from model.network.recipe import check_bits
 
 POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of conv + BatchNorm + ReLU
@@ -41,7 +41,7 @@ class ConvNet(nn.Module):
             if width == POOL:
                 chain.append(nn.MaxPool2d(2))
                 continue
-            chain += [QuantConv2d(channels, width, 3, 1, weight_bits), nn.BatchNorm2d(width), QuantReLU(act_bits)]
+            chain += [QuantConv2d(channels, width, 3, 1, weight_bits), BatchNorm(width), QuantReLU(act_bits)]
             channels = width
         self.features = nn.Sequential(*chain)
         self.classifier = QuantLinear(channels, classes, weight_bits)
@@ -51,7 +51,19 @@ class ConvNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1], float (batch, channels, height, width), to logits (batch, classes)."""
-        logits: Tensor = self.classifier(self.features(pixels).flatten(1))
+        value, step = pixels, None  # with a step, `value` holds codes of it
+        chain = iter(self.features)
+        for module in chain:
+            if isinstance(module, QuantConv2d):
+                norm, act = next(chain), next(chain)
+                assert isinstance(norm, BatchNorm)
+                assert isinstance(act, QuantReLU)
+                value = module(value, step)
+                step = act.travelling_step(value.shape)
+                value = act(norm(value)) if step is None else act.codes(norm(value, step))
+            else:
+                value = module(value)
+        logits: Tensor = self.classifier(value.flatten(1), step)
         return logits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any
 from model.errors import LockstepError
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
+NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "evaluate_every")
 MAX_SEED = (1 << 31) - 1  # a generator is seeded with seed << 32 plus leg and epoch, in 64 bits
 
 
@@ -24,13 +25,12 @@ class Leg:
     ----------
     epochs : int, 0 or more
     peak_rate : float
-        Learning rate at its top: it rises for the share `warm_up` of the leg's steps, then falls to zero at the end.
+        Learning rate at its top: it rises for the share `warm_up` of the leg's steps, then falls to `end_rate`.
     warm_up : float in [0, 1)
     weight_decay : float
         On convolution and linear weights only.
-    knots : tuple of (share, rate)
-        Points that the fall passes through, in order: after `share` of the steps the learning rate is `rate`, linear
-        in between. Without any, it is one straight line.
+    end_rate : float
+        Learning rate that the fall ends at. A leg that another one follows need not come to rest.
 
     Raises
     ------
@@ -42,32 +42,21 @@ class Leg:
     peak_rate: float
     warm_up: float
     weight_decay: float
-    knots: tuple[tuple[float, float], ...] = ()
+    end_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "knots", tuple((float(share), float(rate)) for share, rate in self.knots))
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
         _require(self.peak_rate > 0, f"peak_rate {self.peak_rate}", "more than 0")
         _require(0 <= self.warm_up < 1, f"warm_up {self.warm_up}", "0 or more and less than 1")
         _require(self.weight_decay >= 0, f"weight_decay {self.weight_decay}", "0 or more")
-        shares = [self.warm_up, *(share for share, _ in self.knots), 1.0]
-        _require(
-            all(before < after for before, after in itertools.pairwise(shares)) and all(r >= 0 for _, r in self.knots),
-            f"knots {[list(knot) for knot in self.knots]}",
-            f"[share, rate] pairs, shares rising between warm_up {self.warm_up} and 1, rates 0 or more",
-        )
+        _require(0 <= self.end_rate <= self.peak_rate, f"end_rate {self.end_rate}", f"0..{self.peak_rate} (peak_rate)")
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step `step` of `steps`: a function of the position alone, so a resumed run has the same."""
         rise = self.warm_up * steps
         if step < rise:
             return self.peak_rate * ((step + 1) / (rise + 1))
-        start, rate = rise, self.peak_rate
-        for end, after in [*((share * steps, rate) for share, rate in self.knots), (float(steps), 0.0)]:
-            if step <= end:
-                return after + (rate - after) * ((end - step) / (end - start))
-            start, rate = end, after
-        return 0.0
+        return self.end_rate + (self.peak_rate - self.end_rate) * ((steps - step) / (steps - rise))
 
 
 @dataclass(frozen=True)
@@ -80,6 +69,7 @@ class Recipe:
         For an impossible number.
     """
 
+    network: str
     batch: int
     seed: int
     label_smoothing: float
@@ -88,6 +78,7 @@ class Recipe:
     evaluate_every: int
     float: Leg
     qat: Leg
+    cutout: int = 0
     weight_bits: int = 4
     act_bits: int = 4
 
@@ -96,9 +87,15 @@ class Recipe:
         _require(0 <= self.seed <= MAX_SEED, f"SEED={self.seed}", f"0..{MAX_SEED}")
         _require(0 <= self.label_smoothing < 1, f"label_smoothing {self.label_smoothing}", "0 or more, less than 1")
         _require(self.crop >= 0, f"crop {self.crop}", "0 or more")
+        _require(self.cutout >= 0, f"cutout {self.cutout}", "0 or more")
         _require(self.evaluate_every >= 1, f"evaluate_every {self.evaluate_every}", "1 or more")
         _require(self.qat.epochs >= 1, f"QAT_EPOCHS={self.qat.epochs}", "1 or more, or there is nothing to freeze")
         check_bits(self.weight_bits, self.act_bits)
+
+    def float_key(self, data_sha256: str) -> str:
+        """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
+        decides = {key: value for key, value in self.describe().items() if key not in NOT_IN_FLOAT_LEG}
+        return hashlib.sha256(json.dumps([decides, data_sha256], sort_keys=True).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
@@ -118,29 +115,47 @@ def _require(holds: bool, what: str, expected: str) -> None:
 
 
 def load(net: str, **changes: int | None) -> Recipe:
-    """The recipe of network `net`.
+    """The recipe of `net`.
 
     Parameters
     ----------
     net : str
+        A network; or a network and widths, ``vgg16_w4a2``, that have a recipe of their own.
     **changes
-        Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value.
+        Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value. Widths that have a
+        recipe of their own get that one.
 
     Raises
     ------
     LockstepError
         When there is no such recipe, or a value is missing, unknown or impossible.
     """
-    known = sorted(path.stem for path in FOLDER.glob("*.toml"))
-    if net not in known:
-        raise LockstepError(f"no network {net!r}; expected one of {', '.join(known)}")
-    path = FOLDER / f"{net}.toml"
+    changes = {key: value for key, value in changes.items() if value is not None}
+    content = _read(net)
+    bits = [changes.get(key, content.get(key, 4)) for key in ("weight_bits", "act_bits")]
+    own = f"{content.get('network')}_w{bits[0]}a{bits[1]}"
+    if own in shipped():
+        net, content = own, _read(own)
     try:
-        content = tomllib.loads(path.read_text())
         for leg in ("float", "qat"):
             if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
                 content[leg]["epochs"] = epochs
-        content |= {key: value for key, value in changes.items() if value is not None}
+        content |= changes
         return Recipe(**content | {leg: Leg(**content[leg]) for leg in ("float", "qat")})
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError) as error:
+        raise LockstepError(f"{net}.toml: {error}") from error
+
+
+def shipped() -> list[str]:
+    """Names of the recipes in the tree."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def _read(net: str) -> dict[str, Any]:
+    if net not in shipped():
+        raise LockstepError(f"no network {net!r}; expected one of {', '.join(shipped())}")
+    path = FOLDER / f"{net}.toml"
+    try:
+        return tomllib.loads(path.read_text())
+    except ValueError as error:
         raise LockstepError(f"{path.name}: {error}") from error

@@ -1,0 +1,128 @@
+"""Training by several processes: two of them with half a batch each take the steps of one with the whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.files import read_json
+from tests.trained import ROOT, state_tensors
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from model.network import train
+from model.network.processes import joined, process_index
+from tests.trained import recipe, small_network, stripes
+torch.set_num_threads(1)
+# In float64: in bfloat16 roundings are all one sees, and each can tip a code that then tips others
+train.autocast = lambda device: torch.autocast("cpu", enabled=False)
+train.to_input = lambda pixels: pixels.double() / 255
+with joined():
+    own = Path(sys.argv[1]) / (f"machine{process_index()}" if "apart" in sys.argv else "")
+    run = train.Trainer(small_network().double(), stripes(), recipe(2, 2, cutout=1), own, own / "starts", quiet=True)
+    run.run()
+    (own / f"told{process_index()}").write_text(f"{run.progress.accuracy['qat']} {run.evaluate()}")
+"""
+
+
+def torchrun(processes: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def end_of(folder: Path) -> dict[str, np.ndarray]:
+    return {name: tensor.double().numpy() for name, tensor in state_tensors(folder / "checkpoint.pt").items()}
+
+
+def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
+    """Greatest distance of a tensor from its counterpart, as a share of its length."""
+    return max(
+        float(np.linalg.norm(one[name] - other[name]) / (np.linalg.norm(one[name]) + 1e-9))
+        for name in one
+        if "num_batches" not in name
+    )
+
+
+def test_two_processes_take_the_steps_of_one_with_the_whole_batch(script, tmp_path):
+    for processes in (1, 2):
+        done = torchrun(processes, tmp_path / str(processes), str(script), ".")
+        assert done.returncode == 0, done.stderr
+    whole, shared = end_of(tmp_path / "1"), end_of(tmp_path / "2")
+    assert whole.keys() == shared.keys()
+    assert apart(whole, shared) < 1e-5
+    starts = [next((tmp_path / each / "starts").iterdir()) for each in ("1", "2")]
+    before = [{k: v.double().numpy() for k, v in state_tensors(path).items()} for path in starts]
+    assert apart(*before) < 1e-5
+    assert apart(before[0], whole) > 0.01, "the QAT leg moved the weights: the comparison sees something"
+
+
+def test_a_process_whose_machine_has_no_checkpoint_gets_the_first_ones(script, tmp_path):
+    """Machines of a cluster need not share a disk: here each process has a folder of its own."""
+    arguments = (str(script), ".", "apart")
+    assert torchrun(2, tmp_path / "run", *arguments).returncode == 0
+    folders = [tmp_path / "run" / f"machine{index}" for index in (0, 1)]
+    assert (folders[0] / "checkpoint.pt").exists()
+    assert not (folders[1] / "checkpoint.pt").exists()
+    for index, folder in enumerate(folders):
+        (folder / f"told{index}").unlink()
+    again = torchrun(2, tmp_path / "run", *arguments)
+    assert again.returncode == 0, again.stderr
+    told = [(folder / f"told{index}").read_text().split() for index, folder in enumerate(folders)]
+    assert len({word for words in told for word in words}) == 1
+    assert again.stdout.count("resuming after 2 float and 2 QAT epochs") == 1
+
+
+def test_a_batch_that_the_processes_cannot_share(script, tmp_path):
+    done = torchrun(3, tmp_path / "run", str(script), ".")
+    assert done.returncode != 0
+    assert "3 processes cannot share a batch of 16 evenly; start as many as divide it" in done.stderr
+
+
+def test_make_trains_command_under_torchrun(tmp_path):
+    arguments = ["-m", "scripts.train", "--net", "tiny", "--float-epochs", "1", "--qat-epochs", "1", "--quiet"]
+    done = torchrun(2, tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    result = read_json(tmp_path / "build" / "train" / "tiny" / "result.json")
+    assert result["passed"] is True
+    assert result["codes_differing"] == 0
+    assert result["processes"] == 2
+    assert done.stdout.count("integers only") == 1
+
+
+def test_without_torchruns_variables_complete_it_says_so(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2"}
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.train", "--net", "tiny", "--quiet"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: the processes of torchrun cannot join: ")
+
+
+def test_one_process_alone_needs_no_group():
+    assert not torch.distributed.is_initialized()
