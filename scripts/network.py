@@ -96,12 +96,12 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("checks", "waves"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")
-    image = image_name(args.image)
     graph = storage.load(storage.find(args.net))
     first, last = layer_range(args.layers, graph)
+    pixels = load_image(args.image, args.data, graph)
+    image = image_name(args.image, args.data, pixels)
     shape = fitting_shape(graph, rows, cols, mode=args.input)
     program = compile_graph(graph, shape, args.input)
-    pixels = load_image(args.image, args.data, graph)
     maps = Maps.of(graph, pixels)
     out = Path(args.out) / graph.name
     with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):

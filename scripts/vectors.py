@@ -52,27 +52,24 @@ def index_of(image: str) -> int | None:
     return whole_number("IMAGE", image, 7) if re.fullmatch(r"-?[0-9]+", image) else None
 
 
-def image_name(image: str) -> str:
-    """What the image is called in the folder's name: ``sample``, the index, or a file's stem and a hash of its bytes.
+def image_name(image: str, data: str | None, pixels: Array) -> str:
+    """What the image is called in the folder's name: ``sample``, or what was asked for and the start of a hash.
 
-    So files of one name in different folders have sets of their own, and a copy of a file has the set of the original.
+    Of an index into `data` it is the hash of the `pixels` that were found there, of a file that of its bytes: images of
+    one index in different data sets, and files of one name in different folders, have sets of their own, and a copy has
+    the set of the original. An index into the bundled digits, which never change, stands alone.
 
-    Raises
-    ------
-    LockstepError
-        When it names a file that is not there.
-
-    >>> image_name("sample"), image_name("007")
+    >>> image_name("sample", None, np.zeros((3, 32, 32), np.uint8)), image_name("007", None, np.zeros(1, np.uint8))
     ('sample', '7')
+    >>> image_name("007", "a folder", np.zeros(4, np.uint8))
+    '7_df3f6198'
     """
     index = index_of(image)
-    if image == "sample" or index is not None:
+    if image == "sample" or (index is not None and data is None):
         return image if index is None else str(index)
     path = Path(image)
-    if not path.is_file():
-        raise LockstepError(f"IMAGE={image} is no file; expected sample, an image file, or an index with DATA=<folder>")
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)
-    return f"{stem}_{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    told, content = (path.stem, path.read_bytes()) if index is None else (str(index), pixels.tobytes())
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', told)}_{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def set_name(image: str, rows: int, cols: int, psum_bits: int) -> str:
@@ -86,7 +83,13 @@ def set_name(image: str, rows: int, cols: int, psum_bits: int) -> str:
 
 
 def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
-    """Pixels uint8 (channels, height, width) of the shipped sample, of test image `image` of `data`, or of a file."""
+    """Pixels uint8 (channels, height, width) of the shipped sample, of test image `image` of `data`, or of a file.
+
+    Raises
+    ------
+    LockstepError
+        When there is no such image, or it is none for `graph`.
+    """
     shape = graph.input_shape
     if image == "sample":
         for path in sorted(storage.ZOO.glob("sample_*.npy")):
@@ -117,6 +120,8 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
         chosen: Array = digits[index]
         return chosen
     path = Path(image)
+    if not path.is_file():
+        raise LockstepError(f"IMAGE={image} is no file; expected sample, an image file, or an index with DATA=<folder>")
     if path.suffix != ".npy":
         return read_image(path, shape, resize=True)
     pixels = read_array(path)
@@ -143,13 +148,14 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     rows, cols, psum_bits = (whole_number(name.upper(), getattr(args, name), usual) for name, usual in sizes.items())
     path = storage.find(args.net)
     graph = storage.load(path)
-    image = image_name(args.image)
+    pixels = load_image(args.image, args.data, graph)
+    image = image_name(args.image, args.data, pixels)
     manifest = describe(graph, args.layer, image, rows, cols, psum_bits)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
     folder = Path(args.out) / graph.name / args.layer / set_name(image, rows, cols, psum_bits)
     require_replaceable(folder)
-    vectors = generate(graph, load_image(args.image, args.data, graph), manifest)
+    vectors = generate(graph, pixels, manifest)
     written = replace_folder(folder, render(vectors))
     bound = require_psum_bits(graph.layer(args.layer), psum_bits)
     return {

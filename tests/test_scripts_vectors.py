@@ -177,6 +177,25 @@ def test_files_of_one_name_have_sets_of_their_own_and_copies_share_one(place, ca
     assert names == sorted({photo(place / "a"), photo(place / "b")})
 
 
+def test_one_index_into_two_data_sets_has_two_sets_and_a_copy_shares_one(place, capsys):
+    pytest.importorskip("PIL.Image")
+    from tests.image_sets import image_folder
+
+    image_folder(place / "a", (6, 5))
+    image_folder(place / "b", (6, 5), train=4)  # one image less in front: others in the test set
+    shutil.copytree(place / "a", place / "copy of a")
+    told = {}
+    for name in ("a", "b", "copy of a"):
+        assert run(capsys, *USUAL[:4], "--image", "1", "--data", name)[0] == 0
+        told[name] = json.loads((place / "build" / "vectors" / "result.json").read_text())["folder"]
+    assert told["a"] == told["copy of a"] != told["b"]
+    for name in ("a", "b"):
+        assert "/img1_" in told[name]
+        assert check_set(read_set(place / told[name])) == []
+    first, second = ((place / told[name] / "activation_tile0.txt").read_bytes() for name in ("a", "b"))
+    assert first != second
+
+
 def test_a_shipped_graph_is_told_by_its_place_in_the_project(place, capsys):
     assert run(capsys, "--net", "tiny", "--layer", "classifier")[0] == 0
     result = json.loads((place / "build" / "vectors" / "result.json").read_text())
@@ -193,7 +212,7 @@ def test_a_result_that_cannot_be_written_is_a_note(place, capsys):
 
 
 def test_names_of_images_and_sets():
-    assert doctest.testmod(scripts.vectors) == (0, 2)
+    assert doctest.testmod(scripts.vectors) == (0, 3)
 
 
 def test_check_and_propose_sets_of_others(place, capsys):

@@ -29,8 +29,9 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
         engine = fields.object("engine")
         sides = {name.upper(): engine.whole(name) for name in ("Rows", "Cols") if engine.whole(name) != 8}
         image, laid = fields.text("image"), fields.text("input")
+        index, _, told = image.partition("_")  # of an index into DATA= the name has a hash as well
         return {
-            "IMAGE": "" if image == "sample" else image,
+            "IMAGE": "" if image == "sample" else index if index.isdigit() and told else image,
             "LAYERS": "" if fields.flag("whole") else ":".join(layers),
             "SIM": fields.text("simulator"),
             **sides,
