@@ -7,6 +7,7 @@ import pytest
 from model.graph.storage import load
 from model.program.fit import fitting_shape
 from tb.common.runner import ROOT, simulate
+from tests.replay_sets import HAS_VERILATOR
 
 SMALL = {
     "ActWidth": 4,
@@ -32,6 +33,23 @@ ARRAYS = {
 def test_accelerator(tests: str, array: str) -> None:
     """Registers; runs and stalls; errors and resets."""
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", ["verilator"] if HAS_VERILATOR else [])
+def test_verilator_agrees_in_counters_timing_and_stalls(simulator: str) -> None:
+    """A part of the runs; `make test SIM=verilator` has all of this file's tests in it."""
+    simulate(
+        "accelerator",
+        "tb.accelerator.run_tests",
+        SMALL | ARRAYS["4x4"],
+        simulator=simulator,
+        only=[
+            "test_a_run_gives_its_results_and_exactly_the_predicted_counters",
+            "test_start_and_end_of_a_run_have_the_timing_of_the_docs",
+            "test_stalls_on_every_bus_change_nothing_but_time",
+        ],
+    )
 
 
 def test_a_trained_network_over_axi() -> None:
