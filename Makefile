@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -77,6 +77,10 @@ setup-test: ## That, torch and the development tools
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
 #: NET=vgg16|tiny WBITS=4 ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
+
+benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes
+#: NET=vgg16|tiny N=20 OUT=<folder>
+	@exec $(python) -m scripts.benchmark_train $(flags)
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
 #: NET=vgg16|tiny DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>

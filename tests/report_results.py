@@ -79,6 +79,11 @@ def benchmark(**changes: Any) -> dict[str, Any]:
     return {"passed": True, "simulator": "icarus", "cycles_per_second": speeds, "ratio": 0.979, "wanted": 0.9} | changes
 
 
+def benchmark_train(**changes: Any) -> dict[str, Any]:
+    speeds = {"float": 382.5, "qat": 331.25}
+    return {"passed": True, "net": "vgg16", "images_per_second": speeds, "ratio": 1.155, "wanted": 1.25} | changes
+
+
 EVERYTHING = {
     "network/vgg16": network,
     "train/vgg16": train,
@@ -89,6 +94,7 @@ EVERYTHING = {
     "synth": synth,
     "test": tests,
     "benchmark": benchmark,
+    "benchmark-train": benchmark_train,
     "setup": lambda: {"passed": True, "python": "3.11.7", "packages": {"numpy": "2.4.6"}},
 }
 

@@ -152,6 +152,7 @@ def test_figures_of_the_other_results(build):
         "evaluate vgg16": [30, 40, 0.75],
         "train vgg16": [0, 42729472],
         "benchmark": [9100.5, 9300.25, 0.979, 0.9],
+        "benchmark-train": [382.5, 331.25, 1.155, 1.25],
     }
     assert [v for _, vs in page.row("Tests by folder", "all")[1:] for v in vs] == [2, 0, 0]
     commands = {row[0][0]: row[3][0] for row in page.tables["What was checked"][1:]}
@@ -170,7 +171,7 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
         "make evaluate NET=vgg16",
         "make network NET=vgg16",
         "make sim WAVES=vcd",
-        *(f"make {name}" for name in ("sim", "random", "mutants", "synth", "test", "benchmark")),
+        *(f"make {name}" for name in ("sim", "random", "mutants", "synth", "test", "benchmark", "benchmark-train")),
     }
     assert set(result["missing"].values()) == lines
     assert all(line in page.shown for line in lines)

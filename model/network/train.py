@@ -57,6 +57,15 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def make_optimizer(network: nn.Module, plan: Leg) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum; weight decay on convolution and linear weights alone."""
+    decayed = [p for n, p in network.named_parameters() if n.endswith("weight") and p.dim() > 1]
+    kept = {id(p) for p in decayed}
+    rest = [p for p in network.parameters() if id(p) not in kept]  # BatchNorm, biases, steps
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=plan.peak_rate, momentum=0.9, nesterov=True, fused=True)
+
+
 class Trainer:
     """One run: network, data, recipe and the folder that holds its checkpoint and TensorBoard log.
 
@@ -151,7 +160,7 @@ class Trainer:
             stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
             start_quantization(self.network, to_input(self.train_pixels[::stride]))
         set_quantized(self.network, leg == "qat")
-        optimizer = self._resumed or self._make_optimizer(plan)
+        optimizer = self._resumed or make_optimizer(self.network, plan)
         self._resumed = None
         model: nn.Module = self.network
         if process_count() > 1:
@@ -185,13 +194,6 @@ class Trainer:
                     "network": self.network.state_dict(),
                 },
             )
-
-    def _make_optimizer(self, plan: Leg) -> torch.optim.Optimizer:
-        decayed = [p for n, p in self.network.named_parameters() if n.endswith("weight") and p.dim() > 1]
-        kept = {id(p) for p in decayed}
-        rest = [p for p in self.network.parameters() if id(p) not in kept]  # BatchNorm, biases, steps
-        groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        return torch.optim.SGD(groups, lr=plan.peak_rate, momentum=0.9, nesterov=True, fused=True)
 
     def _epoch(
         self, leg: str, plan: Leg, epoch: int, optimizer: torch.optim.Optimizer, model: nn.Module
@@ -283,7 +285,7 @@ class Trainer:
             # The optimizer's state serves the leg it was saved in; a finished leg leaves none to the next.
             leg = "qat" if epochs["qat"] else "float"
             if epochs[leg] < self.plan(leg).epochs:
-                self._resumed = self._make_optimizer(self.plan(leg))
+                self._resumed = make_optimizer(self.network, self.plan(leg))
                 self._resumed.load_state_dict(state["optimizer"])
         except LockstepError:
             raise

@@ -53,6 +53,8 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "SEED": fields.whole("seed"),
             "SIM": fields.text("simulator"),
         }
+    if target == "benchmark-train":
+        return {"NET": fields.text("net")}
     if target == "benchmark":
         return {"SIM": fields.text("simulator")}
     return {}

@@ -132,6 +132,7 @@ KINDS = {
         Kind("sim", must_be_zero=("mismatches",)),
         Kind("random", must_be_empty=("failed", "error")),
         Kind("benchmark"),
+        Kind("benchmark-train"),
         Kind("synth"),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),
         Kind("test", must_be_zero=("exit_status",)),

@@ -12,7 +12,7 @@ from scripts.reporting.markup import NOTHING, badge, code, figure, percent, tabl
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 
-ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train", "benchmark")
+ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train", "benchmark", "benchmark-train")
 SHOWN = 20  # failing tests by name
 HEAD = ("check", "verdict", "what was compared", "command", "written")
 
@@ -148,6 +148,13 @@ def _benchmark(fields: Fields) -> str:
     return f"cycles a second: {told}; ratio {ratio}, wanted {wanted} or more"
 
 
+def _benchmark_train(fields: Fields) -> str:
+    speeds = fields.object("images_per_second")
+    told = ", ".join(f"{text(name)} {figure(speeds.number(name))}" for name in speeds)
+    ratio, wanted = figure(fields.number("ratio")), figure(fields.number("wanted"))
+    return f"images a second: {told}; a QAT step takes {ratio} times a float one, wanted {wanted} at most"
+
+
 SAYS: dict[str, Callable[[Fields], str]] = {
     "sim": _sim,
     "network": _network,
@@ -158,4 +165,5 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "evaluate": _evaluate,
     "train": _train,
     "benchmark": _benchmark,
+    "benchmark-train": _benchmark_train,
 }
