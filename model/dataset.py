@@ -10,7 +10,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,6 +38,7 @@ class Dataset:
     test_pixels: Array
     test_labels: Array
     classes: tuple[str, ...]
+    source: str = "arrays"  # what the set is, for people
 
     @property
     def sha256(self) -> str:
@@ -71,7 +72,7 @@ def load_folder(folder: Path, shape: Shape, cache: Path | None = None) -> Datase
     _check_cifar_shape(folder, shape)
     train = [_read_batch(batches / f"data_batch_{number}") for number in range(1, 6)]
     pixels, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
-    return Dataset(pixels, labels, *_read_batch(batches / "test_batch"), CIFAR_CLASSES)
+    return Dataset(pixels, labels, *_read_batch(batches / "test_batch"), CIFAR_CLASSES, f"CIFAR-10 ({CIFAR_FOLDER})")
 
 
 def load_test_image(folder: Path, index: int, shape: Shape) -> Array:
@@ -192,9 +193,11 @@ def _load_images(folder: Path, shape: Shape, cache: Path | None) -> Dataset:
             f"{folder}: class {odd[0]!r} is in one of train and test only; expected the same classes in both"
         )
     classes = tuple(files["train"])
+    listed = [path for by_class in files.values() for paths in by_class.values() for path in paths]
+    source = f"image folder of {len(listed):,} files ({', '.join(sorted({path.suffix.lower() for path in listed}))})"
     stored = None if cache is None else cache / f"images-{_listing_hash(folder, shape, files)}.npz"
     if stored is not None and (dataset := _from_cache(stored, classes)) is not None:
-        return dataset
+        return replace(dataset, source=source)
     splits: dict[str, Array] = {}
     for split, by_class in files.items():
         paths = [(path, label) for label, images in enumerate(by_class.values()) for path in images]
@@ -206,7 +209,7 @@ def _load_images(folder: Path, shape: Shape, cache: Path | None) -> Dataset:
             np.savez(file, **splits)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for its flag
 
         write_atomic(stored, save)
-    return Dataset(**splits, classes=classes)
+    return Dataset(**splits, classes=classes, source=source)
 
 
 def _listing_hash(folder: Path, shape: Shape, files: dict[str, dict[str, list[Path]]]) -> str:
@@ -293,4 +296,6 @@ def load_digits() -> Dataset:
     pixels = np.floor(content.images * (255 / 16) + 0.5).astype(np.uint8)[:, None]  # (n, 1, 8, 8)
     labels = content.target.astype(np.int64)
     test = np.arange(len(labels)) % 5 == 4
-    return Dataset(pixels[~test], labels[~test], pixels[test], labels[test], tuple(str(d) for d in range(10)))
+    names = tuple(str(digit) for digit in range(10))
+    source = "scikit-learn's bundled digits"
+    return Dataset(pixels[~test], labels[~test], pixels[test], labels[test], names, source)

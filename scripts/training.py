@@ -16,7 +16,7 @@ import torch
 
 from model.dataset import Dataset
 from model.errors import LockstepError
-from model.files import alone, remove_parts, write_json
+from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import execute
 from model.golden.evaluate import Executor
 from model.graph import storage
@@ -26,6 +26,7 @@ from model.network.freeze import exact_codes, freeze
 from model.network.nets import PLANS, ConvNet, build
 from model.network.processes import joined, process_count, process_index
 from model.network.train import Trainer
+from scripts.cards import SUFFIX, card
 from scripts.datasets import BUILD, load_data
 
 Array = np.ndarray[Any, Any]
@@ -102,7 +103,7 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
     folder = BUILD / "train" / name
     with alone(folder.parent / f".{name}.lock", f"another run of {name}") if first else nullcontext():
         network = build(net, len(dataset.classes), *bits, seed=recipe.seed)
-        trainer = Trainer(network, dataset, recipe, folder, folder.parent / "starts", quiet)
+        trainer = Trainer(network, dataset, recipe, folder, folder.parent, quiet)
         if first:
             remove_parts(folder)
         trainer.run()
@@ -119,6 +120,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     """Freeze the trained network, compare, measure, write graph and result; returns the exit status."""
     meta: dict[str, Any] = {
         "recipe": trainer.recipe.describe(),
+        "data": dataset.source,
         "data_sha256": dataset.sha256,
         "torch": torch.__version__,
     }
@@ -140,9 +142,12 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     accuracy = int((logits.argmax(axis=1) == dataset.test_labels).sum()) / len(logits)
     fake_quant = trainer.progress.accuracy["qat"]
     path = trainer.folder / f"{name}{storage.SUFFIX}"
-    meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
-    storage.save(dataclasses.replace(graph, meta=meta), path)
     floating = trainer.progress.accuracy.get("float")
+    meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
+    meta |= {"fake_quant_accuracy": fake_quant, "float_accuracy": floating}
+    graph = dataclasses.replace(graph, meta=meta)
+    storage.save(graph, path)
+    write_atomic(trainer.folder / f"{name}{SUFFIX}", card(graph))
     tell(
         {
             "passed": True,
@@ -167,6 +172,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "machine": platform.machine(),
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
             "recipe": trainer.recipe.describe(),
+            "data": dataset.source,
             "data_sha256": dataset.sha256,
         },
         trainer.folder,

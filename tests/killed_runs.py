@@ -20,7 +20,7 @@ import sklearn.datasets  # noqa: F401  # loaded here, once, what every run would
 import torch
 import torch._dynamo  # and what an optimizer loads, which takes longer than the training
 
-from model.network import train
+from model.network import checkpoint, train
 from scripts import training
 from scripts.train import main
 from tests.trained import KILLED_RUN as ARGUMENTS
@@ -74,7 +74,7 @@ def at(name: str, act: Callable[..., Any]) -> Callable[[Any, int], None]:
 
 POINTS: dict[str, tuple[Any, Callable[[Any, int], None]]] = {
     "step": (torch.optim.SGD, at("step", before)),
-    "writing": (train, at("write_atomic", half_written)),
+    "writing": (checkpoint, at("write_atomic", half_written)),
     "written": (os, at("replace", before)),
     "saved": (os, at("replace", after)),
     "calibrated": (train, at("start_quantization", after)),

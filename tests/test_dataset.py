@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 from pathlib import Path
@@ -26,6 +27,14 @@ def refused(told: str, folder: Path, shape=SHAPE, cache: Path | None = None) -> 
     assert str(folder) in str(caught.value)
 
 
+def test_a_set_says_what_it_is(tmp_path):
+    folder = image_folder(tmp_path / "a")
+    files = len([path for path in folder.rglob("*") if path.is_file()])
+    for _ in range(2):  # read, then taken from the cache
+        assert load_folder(folder, SHAPE, tmp_path / "cache").source == f"image folder of {files} files (.png)"
+    assert load_digits().source == "scikit-learn's bundled digits"
+
+
 def test_digits():
     digits = load_digits()
     assert digits.train_pixels.shape == (1438, 1, 8, 8)
@@ -40,9 +49,9 @@ def test_the_hash_knows_pixels_labels_and_classes(tmp_path):
     one = load_folder(image_folder(tmp_path / "a"), SHAPE)
     assert one.sha256 == load_folder(image_folder(tmp_path / "b"), SHAPE).sha256
     for name in ("train_pixels", "train_labels", "test_pixels", "test_labels"):
-        arrays = {key: getattr(one, key).copy() for key in one.__dataclass_fields__ if key != "classes"}
-        arrays[name].flat[-1] ^= 1
-        assert dataset.Dataset(**arrays, classes=one.classes).sha256 != one.sha256
+        altered = getattr(one, name).copy()
+        altered.flat[-1] ^= 1
+        assert dataclasses.replace(one, **{name: altered}).sha256 != one.sha256
     renamed = image_folder(tmp_path / "c", classes=("ant", "wasp"))
     assert load_folder(renamed, SHAPE).sha256 != one.sha256
 

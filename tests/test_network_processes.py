@@ -27,7 +27,7 @@ train.autocast = lambda device: torch.autocast("cpu", enabled=False)
 train.to_input = lambda pixels: pixels.double() / 255
 with joined():
     own = Path(sys.argv[1]) / (f"machine{process_index()}" if "apart" in sys.argv else "")
-    run = train.Trainer(small_network().double(), stripes(), recipe(2, 2, cutout=1), own, own / "starts", quiet=True)
+    run = train.Trainer(small_network().double(), stripes(), recipe(2, 2, cutout=1), own, own.parent, quiet=True)
     run.run()
     (own / f"told{process_index()}").write_text(f"{run.progress.accuracy['qat']} {run.evaluate()}")
 """
@@ -69,7 +69,7 @@ def test_two_processes_take_the_steps_of_one_with_the_whole_batch(script, tmp_pa
     whole, shared = end_of(tmp_path / "1"), end_of(tmp_path / "2")
     assert whole.keys() == shared.keys()
     assert apart(whole, shared) < 1e-5
-    starts = [next((tmp_path / each / "starts").iterdir()) for each in ("1", "2")]
+    starts = [next((tmp_path / each).glob("float-*.pt")) for each in ("1", "2")]
     before = [{k: v.double().numpy() for k, v in state_tensors(path).items()} for path in starts]
     assert apart(*before) < 1e-5
     assert apart(before[0], whole) > 0.01, "the QAT leg moved the weights: the comparison sees something"

@@ -15,12 +15,12 @@ from tests.trained import recipe, small_network, state_bytes, stripes
 
 
 def trainer(folder, plan, data=None, act_bits=4) -> Trainer:
-    return Trainer(small_network(act_bits=act_bits), data or stripes(), plan, folder, folder.parent / "starts", True)
+    return Trainer(small_network(act_bits=act_bits), data or stripes(), plan, folder, folder.parent, True)
 
 
 def test_a_second_run_takes_the_first_ones_float_leg_and_ends_as_if_it_had_trained_it(tmp_path, capsys):
     trainer(tmp_path / "a" / "w4a4", recipe()).run()
-    (start,) = (tmp_path / "a" / "starts").iterdir()
+    (start,) = (tmp_path / "a" / "w4a4").glob("float-*.pt")
     capsys.readouterr()
     plan = recipe(act_bits=2, qat_epochs=2)
     second = trainer(tmp_path / "a" / "w4a2", plan, act_bits=2)
@@ -33,7 +33,7 @@ def test_a_second_run_takes_the_first_ones_float_leg_and_ends_as_if_it_had_train
     assert ends[0] == ends[1]
     assert second.progress.accuracy == alone.progress.accuracy
     assert second.progress.seconds["float"] > 0
-    assert [path.name for path in (tmp_path / "b" / "starts").iterdir()] == [start.name]
+    assert [path.name for path in (tmp_path / "b" / "w4a2").glob("float-*.pt")] == [start.name]
 
 
 def test_other_float_legs_have_other_files(tmp_path):
@@ -42,13 +42,13 @@ def test_other_float_legs_have_other_files(tmp_path):
         assert run.progress.epochs["float"] == 0
         run.run()
         (tmp_path / "run" / "checkpoint.pt").unlink()
-    assert len(list((tmp_path / "starts").iterdir())) == 4
+    assert len(list((tmp_path / "run").glob("float-*.pt"))) == 4
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "key", "network"])
 def test_a_damaged_start_is_refused_and_kept(damage, tmp_path):
     trainer(tmp_path / "one", recipe(1, 1)).run()
-    (start,) = (tmp_path / "starts").iterdir()
+    (start,) = (tmp_path / "one").glob("float-*.pt")
     whole = start.read_bytes()
     state = torch.load(start, weights_only=True)
     if damage == "truncated":

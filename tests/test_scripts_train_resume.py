@@ -53,8 +53,9 @@ KILLS = [
     ("writing", 1),  # half of the first checkpoint
     ("saved", 1),  # epoch 1 is kept
     ("step", STEPS + SOMEWHERE[1]),  # epoch 2 is kept, in epoch 3
-    ("written", 1),  # epoch 3 is complete beside the checkpoint, not in its place
-    ("saved", 1),  # between the legs
+    ("written", 1),  # the float leg is complete beside the file that other runs look for, not in its place
+    ("written", 2),  # epoch 3 is complete beside the checkpoint, not in its place
+    ("saved", 2),  # between the legs
     ("calibrated", 1),
     ("writing", 1),  # the first QAT checkpoint
     ("step", STEPS + SOMEWHERE[2]),  # QAT epoch 1 is kept

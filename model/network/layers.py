@@ -79,7 +79,7 @@ class _WeightQuantizer(nn.Module):
         self.quantized = False
 
     def effective_weight(self, act_step: Tensor | None = None) -> Tensor:
-        """The weight that forward uses, quantized when `quantized` is set, times the step of the codes that it meets."""
+        """The weight that forward uses: quantized if `quantized` is set, times the step of the codes that it meets."""
         kind = self.weight.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.weight.dtype
         if self.quantized:

@@ -78,7 +78,8 @@ class Trainer:
     folder : Path
         ``checkpoint.pt`` and ``log/`` are kept here.
     starts : Path, optional
-        Folder of finished float legs, which runs that differ in the other leg only share; None for no sharing.
+        Folder of run folders, `folder` among them: a float leg that one of them has finished serves all whose recipes
+        have the same. None for no sharing.
     quiet : bool
         No progress bar.
 
@@ -117,7 +118,7 @@ class Trainer:
         self.progress = Progress(dict.fromkeys(LEGS, 0), {}, dict.fromkeys(LEGS, 0.0))
         self.key = hashlib.sha256(json.dumps([recipe.describe(), dataset.sha256], sort_keys=True).encode()).hexdigest()
         self.start_key = recipe.float_key(dataset.sha256)
-        self.start = None if starts is None else starts / f"{recipe.network}-{self.start_key[:12]}.pt"
+        self.starts = starts
         self._resumed: torch.optim.Optimizer | None = None  # of the leg that a checkpoint was saved in the middle of
         self._resume()
 
@@ -125,6 +126,11 @@ class Trainer:
     def checkpoint(self) -> Path:
         """The run's checkpoint file."""
         return self.folder / "checkpoint.pt"
+
+    @property
+    def start_name(self) -> str:
+        """Name of the file of the finished float leg."""
+        return f"float-{self.start_key[:12]}.pt"
 
     def plan(self, leg: str) -> Leg:
         """The recipe of one leg."""
@@ -183,17 +189,9 @@ class Trainer:
                     tqdm.write(f"{leg} epoch {epoch + 1}/{plan.epochs}: test accuracy {told:.2%}")
                 log.flush()
             self.progress.seconds[leg] += time.monotonic() - started
+            if leg == "float" and epoch + 1 == plan.epochs:
+                self._save_start()  # before the checkpoint, or a kill between the two would lose it to other runs
             self._save(optimizer)
-        if leg == "float" and self.start is not None:
-            checkpoint.save(
-                self.start,
-                {
-                    "key": self.start_key,
-                    "accuracy": self.progress.accuracy["float"],
-                    "seconds": self.progress.seconds["float"],
-                    "network": self.network.state_dict(),
-                },
-            )
 
     def _epoch(
         self, leg: str, plan: Leg, epoch: int, optimizer: torch.optim.Optimizer, model: nn.Module
@@ -254,6 +252,13 @@ class Trainer:
             right += (logits.argmax(1) == self.test_labels[start : start + 256]).sum()
         return int(sum_of_all(right)) / len(self.test_pixels)
 
+    def _save_start(self) -> None:
+        if self.starts is not None:
+            state = {name: getattr(self.progress, name)["float"] for name in ("accuracy", "seconds")}
+            checkpoint.save(
+                self.folder / self.start_name, {**state, "key": self.start_key, "network": self.network.state_dict()}
+            )
+
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
         checkpoint.save(
             self.checkpoint,
@@ -297,10 +302,12 @@ class Trainer:
     def _take_start(self) -> None:
         """The float leg of another run, where one has trained just that."""
         epochs = self.plan("float").epochs
-        state = None if self.start is None or not epochs else checkpoint.load(self.start, self.device)
+        if self.starts is None or not epochs:
+            return
+        path = next(iter(sorted(self.starts.glob(f"*/{self.start_name}"))), self.folder / self.start_name)
+        state = checkpoint.load(path, self.device)
         if state is None:
             return
-        assert self.start is not None
         try:
             if state["key"] != self.start_key:
                 raise ValueError("of another recipe")
@@ -309,8 +316,8 @@ class Trainer:
             self.progress.accuracy["float"] = float(state["accuracy"])
             self.progress.seconds["float"] = float(state["seconds"])
         except Exception as error:
-            raise checkpoint.not_whole(self.start, error) from error
-        self._tell(f"starting from {self.start}: {epochs} float epochs, as this recipe has them")
+            raise checkpoint.not_whole(path, error) from error
+        self._tell(f"starting from {path}: {epochs} float epochs, as this recipe has them")
 
     def _tell(self, line: str) -> None:
         if self.first:

@@ -1,0 +1,52 @@
+"""Cards of trained graphs: written by the training, and those that are shipped are those of the graphs beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from model.graph import storage
+from model.network import recipe as recipes
+from model.network.recipe import Recipe
+from scripts.cards import SUFFIX, card
+
+GRAPHS = sorted(storage.ZOO.glob(f"*{storage.SUFFIX}"))
+
+
+def test_every_network_of_the_zoo_is_looked_at():
+    assert {"vgg16.graph.zip", "tiny.graph.zip"} <= {path.name for path in GRAPHS}
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.name)
+def test_a_shipped_graph_has_its_card(path: Path):
+    graph = storage.load(path)
+    text = card(graph)
+    assert path.with_name(graph.name + SUFFIX).read_text() == text
+    assert graph.sha256 in text
+    assert f"{graph.meta['integer_accuracy']:.2%} of {graph.meta['test_images']:,}" in text
+    assert graph.meta["data_sha256"] in text
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.name)
+def test_the_recipe_in_the_tree_is_the_one_that_made_the_shipped_graph(path: Path):
+    """`make train` is the command that made it: each number of its recipe stands in the tree."""
+    graph = storage.load(path)
+    made_by = dict(graph.meta["recipe"])
+    now = recipes.load(graph.name).describe()
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    for leg in ("float", "qat"):
+        before = made_by.pop(leg)
+        assert {key: now[leg][key] for key in before if key in now[leg]} == {k: v for k, v in before.items() if v != []}
+        assert all(now[leg][key] == 0 for key in now[leg] if key not in before)
+        now.pop(leg)
+    made_by.setdefault("network", graph.name)
+    assert {key: made_by.get(key, defaults[key]) for key in now} == now
+
+
+def test_a_graph_of_unknown_origin_has_a_card_as_well(tmp_path):
+    graph = dataclasses.replace(storage.load(GRAPHS[0]), meta={})
+    text = card(graph)
+    assert graph.sha256 in text
+    assert "accuracy" not in text
