@@ -89,6 +89,8 @@ def test_impossible_numbers(changes, told):
         ({"peak_rate": 0.0}, "peak_rate 0.0"),
         ({"warm_up": 1.0}, "warm_up 1.0"),
         ({"weight_decay": -1e-4}, "weight_decay"),
+        ({"distill": 1.1}, r"distill 1.1 is impossible; expected 0\.\.1"),
+        ({"temperature": 0.0}, "temperature 0.0"),
     ],
 )
 def test_impossible_legs(changes, told):
@@ -131,6 +133,15 @@ def test_a_leg_that_another_follows_ends_at_its_rate():
     rates = np.array([leg.rate(step, 1000) for step in range(1001)])
     np.testing.assert_allclose(rates[[100, 1000]], [0.2, 0.05])
     np.testing.assert_allclose(np.diff(rates[100:]), -0.15 / 900, rtol=1e-9)
+
+
+def test_distillation_wants_a_float_network_to_learn_from():
+    leg = Leg(1, 0.1, 0.1, 0.0, distill=0.5)
+    assert recipe(qat=leg).qat.distill == 0.5
+    with pytest.raises(LockstepError, match="distill without a float leg is impossible; expected FLOAT_EPOCHS=1"):
+        recipe(0, qat=leg)
+    with pytest.raises(LockstepError, match=r"distill 0\.5 in the float leg is impossible"):
+        recipe(float=leg)
 
 
 @pytest.mark.parametrize("end", [-0.1, 0.21])

@@ -31,6 +31,10 @@ class Leg:
         On convolution and linear weights only.
     end_rate : float
         Learning rate that the fall ends at. A leg that another one follows need not come to rest.
+    distill : float in [0, 1]
+        Of the QAT leg: share of the loss that is the distance from the float network's answers, not from the labels.
+    temperature : float, more than 0
+        Of that distance.
 
     Raises
     ------
@@ -43,12 +47,16 @@ class Leg:
     warm_up: float
     weight_decay: float
     end_rate: float = 0.0
+    distill: float = 0.0
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
         _require(self.peak_rate > 0, f"peak_rate {self.peak_rate}", "more than 0")
         _require(0 <= self.warm_up < 1, f"warm_up {self.warm_up}", "0 or more and less than 1")
         _require(self.weight_decay >= 0, f"weight_decay {self.weight_decay}", "0 or more")
+        _require(0 <= self.distill <= 1, f"distill {self.distill}", "0..1")
+        _require(self.temperature > 0, f"temperature {self.temperature}", "more than 0")
         _require(0 <= self.end_rate <= self.peak_rate, f"end_rate {self.end_rate}", f"0..{self.peak_rate} (peak_rate)")
 
     def rate(self, step: int, steps: int) -> float:
@@ -90,6 +98,8 @@ class Recipe:
         _require(self.cutout >= 0, f"cutout {self.cutout}", "0 or more")
         _require(self.evaluate_every >= 1, f"evaluate_every {self.evaluate_every}", "1 or more")
         _require(self.qat.epochs >= 1, f"QAT_EPOCHS={self.qat.epochs}", "1 or more, or there is nothing to freeze")
+        _require(not self.float.distill, f"distill {self.float.distill} in the float leg", "it in the QAT leg alone")
+        _require(not self.qat.distill or self.float.epochs > 0, "distill without a float leg", "FLOAT_EPOCHS=1 or more")
         check_bits(self.weight_bits, self.act_bits)
 
     def float_key(self, data_sha256: str) -> str:

@@ -7,11 +7,9 @@ equal parts of each batch and the same steps as one process would, to rounding.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import copy
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +21,15 @@ from tqdm import tqdm
 
 from model.dataset import Dataset
 from model.errors import LockstepError
-from model.network import checkpoint
 from model.network.augment import augment, to_input
+from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
 from model.network.nets import ConvNet
 from model.network.processes import own_share, process_count, process_index, sum_of_all
 from model.network.recipe import Leg, Recipe
+from model.network.state import LEGS, RunState
 
 CALIBRATION_IMAGES = 512
-LEGS = ("float", "qat")
-
-
-@dataclass
-class Progress:
-    """Where a run stands: `epochs` finished per leg, the last accuracies measured and the seconds taken, by leg."""
-
-    epochs: dict[str, int]
-    accuracy: dict[str, float]
-    seconds: dict[str, float]
 
 
 def pick_device() -> torch.device:
@@ -76,10 +65,9 @@ class Trainer:
     dataset : Dataset
     recipe : Recipe
     folder : Path
-        ``checkpoint.pt`` and ``log/`` are kept here.
-    starts : Path, optional
-        Folder of run folders, `folder` among them: a float leg that one of them has finished serves all whose recipes
-        have the same. None for no sharing.
+        The run's files and ``log/`` are kept here.
+    shared : Path, optional
+        Folder of run folders whose float legs are shared, as `RunState` has it.
     quiet : bool
         No progress bar.
 
@@ -96,7 +84,7 @@ class Trainer:
         dataset: Dataset,
         recipe: Recipe,
         folder: Path,
-        starts: Path | None = None,
+        shared: Path | None = None,
         quiet: bool = False,
     ) -> None:
         if len(dataset.train_pixels) < recipe.batch:
@@ -115,22 +103,10 @@ class Trainer:
             torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
             for array in (dataset.train_pixels, dataset.train_labels, dataset.test_pixels, dataset.test_labels)
         )
-        self.progress = Progress(dict.fromkeys(LEGS, 0), {}, dict.fromkeys(LEGS, 0.0))
-        self.key = hashlib.sha256(json.dumps([recipe.describe(), dataset.sha256], sort_keys=True).encode()).hexdigest()
-        self.start_key = recipe.float_key(dataset.sha256)
-        self.starts = starts
+        self.share = shared is not None
+        self.state = RunState(folder, shared, recipe, dataset.sha256, self.device)
         self._resumed: torch.optim.Optimizer | None = None  # of the leg that a checkpoint was saved in the middle of
-        self._resume()
-
-    @property
-    def checkpoint(self) -> Path:
-        """The run's checkpoint file."""
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def start_name(self) -> str:
-        """Name of the file of the finished float leg."""
-        return f"float-{self.start_key[:12]}.pt"
+        self._begin()
 
     def plan(self, leg: str) -> Leg:
         """The recipe of one leg."""
@@ -166,6 +142,7 @@ class Trainer:
             stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
             start_quantization(self.network, to_input(self.train_pixels[::stride]))
         set_quantized(self.network, leg == "qat")
+        teacher = self._find_teacher(plan)
         optimizer = self._resumed or make_optimizer(self.network, plan)
         self._resumed = None
         model: nn.Module = self.network
@@ -174,7 +151,7 @@ class Trainer:
             model = nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
         for epoch in range(self.progress.epochs[leg], plan.epochs):
             started = time.monotonic()
-            loss, accuracy = self._epoch(leg, plan, epoch, optimizer, model)
+            loss, accuracy = self._epoch(leg, epoch, optimizer, model, teacher)
             self.progress.epochs[leg] = epoch + 1
             tested = (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == plan.epochs
             if tested:
@@ -190,15 +167,17 @@ class Trainer:
                 log.flush()
             self.progress.seconds[leg] += time.monotonic() - started
             if leg == "float" and epoch + 1 == plan.epochs:
-                self._save_start()  # before the checkpoint, or a kill between the two would lose it to other runs
-            self._save(optimizer)
+                self.state.save_start(
+                    self.network, self.progress
+                )  # before the checkpoint, or a kill between the two would lose it to other runs
+            self.state.save(self.network, self.progress, optimizer)
 
     def _epoch(
-        self, leg: str, plan: Leg, epoch: int, optimizer: torch.optim.Optimizer, model: nn.Module
+        self, leg: str, epoch: int, optimizer: torch.optim.Optimizer, model: nn.Module, teacher: Teacher | None
     ) -> tuple[float, float]:
         """Train one epoch; returns mean loss and accuracy on the augmented training images."""
         self.network.train()
-        recipe = self.recipe
+        recipe, plan = self.recipe, self.plan(leg)
         generator = torch.Generator().manual_seed((recipe.seed << 32) + (LEGS.index(leg) << 16) + epoch)
         order = torch.randperm(len(self.train_pixels), generator=generator)
         count = len(order) // recipe.batch  # a short last batch would upset BatchNorm; another order drops others
@@ -220,9 +199,12 @@ class Trainer:
                 picked = order[step * recipe.batch : (step + 1) * recipe.batch].to(self.device)
                 drawn = augment(self.train_pixels[picked], recipe.crop, recipe.flip, generator, recipe.cutout, share)
                 labels = self.train_labels[picked[share]]
+                pixels = to_input(drawn)
                 with autocast(self.device):
-                    logits = model(to_input(drawn))
-                loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+                    logits = model(pixels).float()
+                    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+                    if teacher is not None:
+                        loss = teacher.loss(loss, logits, pixels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
                 optimizer.step()
@@ -237,7 +219,7 @@ class Trainer:
         if not np.isfinite(loss_mean):
             raise LockstepError(
                 f"training diverged in {leg} epoch {epoch + 1} (loss {loss_mean}); lower peak_rate. "
-                f"The last checkpoint before it is kept in {self.checkpoint}"
+                f"The last checkpoint before it is kept in {self.state.checkpoint}"
             )
         return loss_mean, right
 
@@ -252,72 +234,33 @@ class Trainer:
             right += (logits.argmax(1) == self.test_labels[start : start + 256]).sum()
         return int(sum_of_all(right)) / len(self.test_pixels)
 
-    def _save_start(self) -> None:
-        if self.starts is not None:
-            state = {name: getattr(self.progress, name)["float"] for name in ("accuracy", "seconds")}
-            checkpoint.save(
-                self.folder / self.start_name, {**state, "key": self.start_key, "network": self.network.state_dict()}
+    def _begin(self) -> None:
+        """Take up the run where its checkpoint left it, or start from a float leg that is there."""
+        self.progress, optimizer = self.state.load(self.network)
+        epochs = self.progress.epochs
+        if optimizer is not None:
+            self._resumed = make_optimizer(self.network, self.plan("qat" if epochs["qat"] else "float"))
+            try:
+                self._resumed.load_state_dict(optimizer)
+            except Exception as error:  # torch raises many kinds
+                raise self.state.not_whole(error) from error
+        if any(epochs.values()):
+            set_quantized(self.network, epochs["qat"] > 0)
+            self._tell(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")
+        elif self.share and self.plan("float").epochs and (found := self.state.load_start(self.network)):
+            path, self.progress = found
+            self._tell(f"starting from {path}: {self.progress.epochs['float']} float epochs, as this recipe has them")
+
+    def _find_teacher(self, plan: Leg) -> Teacher | None:
+        if not plan.distill:
+            return None
+        network = copy.deepcopy(self.network)
+        if self.state.load_start(network) is None:
+            raise LockstepError(
+                f"{self.state.start} is missing: the float network teaches the quantized one; "
+                f"to start afresh move {self.folder} away"
             )
-
-    def _save(self, optimizer: torch.optim.Optimizer) -> None:
-        checkpoint.save(
-            self.checkpoint,
-            {
-                "key": self.key,
-                "epochs": self.progress.epochs,
-                "accuracy": self.progress.accuracy,
-                "seconds": self.progress.seconds,
-                "network": self.network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-            },
-        )
-
-    def _resume(self) -> None:
-        state = checkpoint.load(self.checkpoint, self.device)
-        if state is None:
-            self._take_start()
-            return
-        try:
-            if state["key"] != self.key:
-                raise LockstepError(
-                    f"{self.checkpoint} belongs to another recipe or other data; to go on with it use its settings, "
-                    f"to start afresh move {self.folder} away"
-                )
-            epochs = {leg: int(state["epochs"][leg]) for leg in LEGS}
-            seconds = {leg: float(state["seconds"][leg]) for leg in LEGS}
-            self.network.load_state_dict(state["network"])
-            self.progress = Progress(epochs, {str(k): float(v) for k, v in state["accuracy"].items()}, seconds)
-            # The optimizer's state serves the leg it was saved in; a finished leg leaves none to the next.
-            leg = "qat" if epochs["qat"] else "float"
-            if epochs[leg] < self.plan(leg).epochs:
-                self._resumed = make_optimizer(self.network, self.plan(leg))
-                self._resumed.load_state_dict(state["optimizer"])
-        except LockstepError:
-            raise
-        except Exception as error:  # torch raises many kinds on contents that are not what they should be
-            raise checkpoint.not_whole(self.checkpoint, error) from error
-        set_quantized(self.network, epochs["qat"] > 0)
-        self._tell(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")
-
-    def _take_start(self) -> None:
-        """The float leg of another run, where one has trained just that."""
-        epochs = self.plan("float").epochs
-        if self.starts is None or not epochs:
-            return
-        path = next(iter(sorted(self.starts.glob(f"*/{self.start_name}"))), self.folder / self.start_name)
-        state = checkpoint.load(path, self.device)
-        if state is None:
-            return
-        try:
-            if state["key"] != self.start_key:
-                raise ValueError("of another recipe")
-            self.network.load_state_dict(state["network"])
-            self.progress.epochs["float"] = epochs
-            self.progress.accuracy["float"] = float(state["accuracy"])
-            self.progress.seconds["float"] = float(state["seconds"])
-        except Exception as error:
-            raise checkpoint.not_whole(path, error) from error
-        self._tell(f"starting from {path}: {epochs} float epochs, as this recipe has them")
+        return Teacher(network, plan.distill, plan.temperature)
 
     def _tell(self, line: str) -> None:
         if self.first:
