@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from model.errors import LockstepError
+from scripts.guard import guarded
 from scripts.numbers import whole_number
 
 
@@ -15,6 +15,7 @@ def optional_number(name: str, text: str | None, example: int = 4) -> int | None
     return whole_number(name, text, example) if text else None
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when the frozen graph differs from the network, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -47,9 +48,6 @@ def main(arguments: list[str] | None = None) -> int:
         from scripts import training
 
         return training.run(args.net, args.data or None, changes, max(1, compare), args.quiet)
-    except LockstepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130

@@ -6,7 +6,7 @@ import dataclasses
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from model.golden.evaluate import Executor
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.network import recipe as recipes
-from model.network.freeze import exact_codes, freeze
+from model.network.freeze import exact_codes, freeze, logit_resolution
 from model.network.nets import PLANS, ConvNet, build
-from model.network.processes import joined, process_count, process_index
+from model.network.processes import first_before_the_others, joined, process_count, process_index
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
 from scripts.datasets import BUILD, load_data
@@ -46,13 +46,19 @@ class Comparison:
     images: int
     codes: int
     differing_codes: int
+    logits: int
+    differing_logits: int
     differing_classes: int
     fake_quant_right: int
 
 
 def compare(network: ConvNet, graph: IntegerGraph, pixels: Array, labels: Array) -> Comparison:
-    """Every code of every convolution for `pixels`, and the class: the graph against the network it came from."""
-    codes = differing = classes = right = 0
+    """Every code of every convolution for `pixels`, every logit and the class: the graph against its network.
+
+    Logits are rounded to integers: one differs when it is further from the exact one than rounding can take it.
+    """
+    codes = differing = logits = differing_logits = classes = right = 0
+    step, error = logit_resolution(network, graph)
     for start in range(0, len(pixels), 64):
         batch, batch_labels = pixels[start : start + 64], labels[start : start + 64]
         expected, fake_logits = exact_codes(network, batch)
@@ -60,11 +66,14 @@ def compare(network: ConvNet, graph: IntegerGraph, pixels: Array, labels: Array)
         right += int((fake_classes == batch_labels).sum())
         for layer, _, result in execute.activations(graph, batch):
             if layer.out is None:
+                logits += fake_logits.size
+                distance = np.abs(result[:, :, 0, 0] - fake_logits / step)
+                differing_logits += int((distance > error * (1 + 1e-6)).sum())
                 classes += int((result[:, :, 0, 0].argmax(axis=1) != fake_classes).sum())
             else:
                 codes += result.size
                 differing += int((expected[layer.name] != result).sum())
-    return Comparison(len(pixels), codes, differing, classes, right)
+    return Comparison(len(pixels), codes, differing, logits, differing_logits, classes, right)
 
 
 def run(net: str, data: str | None, changes: Mapping[str, int | None], images: int, quiet: bool) -> int:
@@ -99,7 +108,7 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
     net = recipe.network
     name = net if bits == (4, 4) else f"{net}_w{bits[0]}a{bits[1]}"
     first = process_index() == 0
-    dataset = training_data(net, data)
+    dataset = first_before_the_others(lambda: training_data(net, data))  # it may have to be downloaded, or cached
     folder = BUILD / "train" / name
     with alone(folder.parent / f".{name}.lock", f"another run of {name}") if first else nullcontext():
         network = build(net, len(dataset.classes), *bits, seed=recipe.seed)
@@ -110,10 +119,10 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
         return measure(trainer, dataset, net, name, images) if first else 0
 
 
-def tell(result: Mapping[str, Any], *folders: Path) -> None:
-    """Write `result` into each folder: the run's own, and the one of all runs, which has the last."""
-    for folder in folders:
-        write_json(folder / "result.json", result)
+def tell(result: Mapping[str, Any], paths: Iterable[Path]) -> None:
+    """Write `result` to each path: the run's own file, and the one of all runs, which has the last."""
+    for path in paths:
+        write_json(path, result)
 
 
 def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int) -> int:
@@ -124,16 +133,23 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
         "data_sha256": dataset.sha256,
         "torch": torch.__version__,
     }
+    results = [folder / "result.json" for folder in (trainer.folder, trainer.folder.parent)]
+    path, card_path = (trainer.folder / f"{name}{suffix}" for suffix in (storage.SUFFIX, SUFFIX))
+    for result in results:
+        result.unlink(missing_ok=True)
     graph = freeze(trainer.network, name, dataset.classes, meta)
     print("frozen; comparing every code of every layer with the fake-quant network ...", flush=True)
     same = compare(trainer.network, graph, dataset.test_pixels[:images], dataset.test_labels[:images])
-    if same.differing_codes:
+    if same.differing_codes or same.differing_logits:
+        for stale in (path, card_path):
+            stale.unlink(missing_ok=True)
         print(
-            f"error: the frozen graph differs from the network in {same.differing_codes} of {same.codes} codes; "
-            "this is a defect of the freeze, please report it with the checkpoint",
+            f"error: the frozen graph differs from the network in {same.differing_codes} of {same.codes} codes and "
+            f"{same.differing_logits} of {same.logits} logits; this is a defect of the freeze, please report it with "
+            "the checkpoint",
             file=sys.stderr,
         )
-        tell({"passed": False, "net": net, "run": name, **dataclasses.asdict(same)}, trainer.folder.parent)
+        tell({"passed": False, "net": net, "run": name, **dataclasses.asdict(same)}, results)
         return 1
     print("integer accuracy over the whole test set ...", flush=True)
     started = time.monotonic()
@@ -141,13 +157,12 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     seconds = time.monotonic() - started
     accuracy = int((logits.argmax(axis=1) == dataset.test_labels).sum()) / len(logits)
     fake_quant = trainer.progress.accuracy["qat"]
-    path = trainer.folder / f"{name}{storage.SUFFIX}"
     floating = trainer.progress.accuracy.get("float")
     meta |= {"integer_accuracy": accuracy, "test_images": len(logits)}
     meta |= {"fake_quant_accuracy": fake_quant, "float_accuracy": floating}
     graph = dataclasses.replace(graph, meta=meta)
     storage.save(graph, path)
-    write_atomic(trainer.folder / f"{name}{SUFFIX}", card(graph))
+    write_atomic(card_path, card(graph))
     tell(
         {
             "passed": True,
@@ -161,6 +176,8 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "integer_images_per_second": len(logits) / seconds,
             "codes_compared": same.codes,
             "codes_differing": same.differing_codes,
+            "logits_compared": same.logits,
+            "logits_differing": same.differing_logits,
             "classes_differing": same.differing_classes,
             "graph": str(path),
             "graph_sha256": graph.sha256,
@@ -175,11 +192,13 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "data": dataset.source,
             "data_sha256": dataset.sha256,
         },
-        trainer.folder,
-        trainer.folder.parent,
+        results,
     )
     told = "" if floating is None else f"float {floating:.2%}, "
     print(f"{name}: {told}fake-quant {fake_quant:.2%}, integers only {accuracy:.2%} of {len(logits)} test images")
-    print(f"{same.codes} codes of {same.images} images compared with the fake-quant network, 0 differ")
+    print(
+        f"{same.codes} codes and {same.logits} logits of {same.images} images compared with the fake-quant network, "
+        "0 differ"
+    )
     print(f"graph {path}  sha256 {graph.sha256[:16]}...")
     return 0

@@ -18,12 +18,13 @@ from model.network.quantize import best_step
 from tests.trained import odd_network, random_images, small_network
 
 
-def test_in_bfloat16_codes_of_up_to_seven_bits_stay_exact():
-    relu = QuantReLU(7)
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_in_bfloat16_codes_stay_exact(bits):
+    relu = QuantReLU(bits)
     with torch.no_grad():
         relu.step.fill_(2.0**-4)
     relu.quantized = True
-    codes = torch.arange(128)[None]
+    codes = torch.arange(1 << bits)[None]
     result = relu((codes * 2.0**-4).bfloat16())
     assert result.dtype == torch.bfloat16
     assert torch.equal((result * 16).long(), codes)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.files import read_json
+from model.files import alone, read_json
 from tests.trained import ROOT, state_tensors
 
 SCRIPT = """
@@ -122,6 +122,30 @@ def test_without_torchruns_variables_complete_it_says_so(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: the processes of torchrun cannot join: ")
+
+
+@pytest.mark.parametrize("world", ["", "two"])
+def test_a_number_of_processes_that_is_none(world, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WORLD_SIZE": world, "CUDA_VISIBLE_DEVICES": ""}
+    arguments = ["-m", "scripts.train", "--net", "tiny", "--float-epochs", "1", "--qat-epochs", "1", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    if world:
+        assert done.returncode == 2
+        assert "the processes of torchrun cannot join" in done.stderr
+    else:
+        assert done.returncode == 0
+
+
+def test_a_process_that_ends_early_takes_the_others_along_without_a_traceback(tmp_path):
+    arguments = ["-m", "scripts.train", "--net", "tiny", "--quiet"]
+    with alone(tmp_path / "build" / "train" / ".tiny.lock", "the test"):
+        done = torchrun(2, tmp_path, *arguments)
+    assert done.returncode != 0
+    assert "another run of tiny is at work already" in done.stderr
+    assert "scripts/training.py" not in done.stderr, "no traceback, whichever way the other one hears of it"
 
 
 def test_one_process_alone_needs_no_group():

@@ -111,14 +111,42 @@ def test_a_graph_that_differs_from_its_network_is_not_written(small_net, monkeyp
         codes["features.0"][0, 0, 0, 0] ^= 1
         return codes, logits
 
+    assert main(["--data", "set", "--quiet"]) == 0
     monkeypatch.setattr(training, "exact_codes", wrong)
     assert main(["--data", "set", "--quiet"]) == 1
     assert "error: the frozen graph differs from the network in 1 of " in capsys.readouterr().err
-    assert read_json(RUN.parent / "result.json")["passed"] is False
     folder = Path("build") / "train" / "vgg16"
+    for path in (folder, folder.parent):
+        assert read_json(path / "result.json")["passed"] is False
     start, *rest = sorted(path.name for path in folder.iterdir() if path.name != "checkpoint.pt")
     assert start.startswith("float-")
-    assert rest == ["log"]
+    assert rest == ["log", "result.json"], "graph and card of the run before are gone"
+
+
+@pytest.mark.parametrize("fault", ["swapped", "one logit"])
+def test_a_graph_whose_logits_differ_is_not_written(fault, small_net, monkeypatch, capsys):
+    image_folder(small_net / "set")
+    real = training.freeze
+
+    def wrong(*arguments):
+        graph = real(*arguments)
+        last = graph.layers[-1]
+        if fault == "swapped":
+            last = dataclasses.replace(last, weight=last.weight[::-1].copy())
+        else:  # two steps of a logit: rounding takes it one at most
+            bias = last.bias.copy()
+            bias[0] += 2 << last.shift
+            last = dataclasses.replace(last, bias=bias)
+        return dataclasses.replace(graph, layers=(*graph.layers[:-1], last))
+
+    monkeypatch.setattr(training, "freeze", wrong)
+    assert main(["--data", "set", "--quiet"]) == 1
+    result = read_json(RUN.parent / "result.json")
+    assert result["passed"] is False
+    assert result["differing_codes"] == 0
+    assert 0 < result["differing_logits"] <= result["logits"]
+    assert f"codes and {result['differing_logits']} of {result['logits']} logits" in capsys.readouterr().err
+    assert not list((Path("build") / "train" / "vgg16").glob("*.graph.zip"))
 
 
 def tree(folder: Path) -> dict[Path, bytes]:
@@ -211,6 +239,11 @@ def test_without_a_network_and_without_data(empty, monkeypatch, capsys):
         [],
         capsys,
     )
+
+
+def test_a_checkpoint_that_is_a_folder(empty, capsys):
+    (RUN / "checkpoint.pt").mkdir(parents=True)
+    refused("checkpoint.pt is not a whole checkpoint (IsADirectoryError", QUICK, capsys)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])

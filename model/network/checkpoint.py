@@ -36,7 +36,10 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     LockstepError
         When the file is damaged or no checkpoint.
     """
-    content = path.read_bytes() if process_index() == 0 and path.exists() else None
+    try:
+        content = path.read_bytes() if process_index() == 0 and path.exists() else None
+    except OSError as error:
+        raise not_whole(path, error) from error
     file = from_first(content, device)
     if file is None:
         return None

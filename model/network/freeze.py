@@ -168,10 +168,33 @@ def _freeze_classifier(module: QuantLinear, act: IntFormat, scale: float) -> Lay
     """Logits in one common step for all classes: 2**-4 of a psum's step in the class of the coarsest weights."""
     _check_quantized("classifier", module)
     weight, weight_step = _weight_codes(module)
-    unit = scale * weight_step.max() / 2.0**LOGIT_BITS  # real value of one unit before the shift
+    unit = _logit_unit(scale, weight_step)
     multiplier = np.floor(scale * weight_step / unit + 0.5).astype(np.int64)
     bias = np.floor(_array(module.bias) / unit + 0.5).astype(np.int64) + (1 << (LOGIT_SHIFT - 1))
     return Layer("classifier", weight, module.fmt, act, multiplier, bias, LOGIT_SHIFT, None)
+
+
+def _logit_unit(scale: float, weight_step: Array) -> float:
+    """Real value of one unit of a logit before the shift."""
+    return float(scale * weight_step.max() / 2.0**LOGIT_BITS)
+
+
+def logit_resolution(network: ConvNet, graph: IntegerGraph) -> tuple[float, float]:
+    """How the frozen graph's logits stand to the network's.
+
+    Returns
+    -------
+    step : float
+        Real value of one step of an integer logit.
+    error : float
+        Greatest distance, in steps, of an integer logit from the exact one: half a step from the shift, and half a unit
+        before it from the rounded bias and, for each unit of the psum, from the rounded multiplier.
+    """
+    relus = [module for module in network.modules() if isinstance(module, QuantReLU)]
+    scale = float(relus[-1].step.detach().double().clamp_min(LEAST_STEP))
+    weight_step = network.classifier.step.detach().cpu().double().clamp_min(LEAST_STEP).flatten().numpy()
+    furthest = max(abs(limit) for limit in graph.layers[-1].psum_range)
+    return _logit_unit(scale, weight_step) * 2**LOGIT_SHIFT, 0.5 + (0.5 + 0.5 * furthest) / 2**LOGIT_SHIFT
 
 
 def _weight_codes(module: QuantConv2d | QuantLinear) -> tuple[Array, Array]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from model.errors import LockstepError
 
+T = TypeVar("T")
 PATIENCE = timedelta(minutes=60)  # the others wait while the first one measures
 
 
@@ -26,7 +28,8 @@ def joined() -> Iterator[None]:
     LockstepError
         When the environment is torchrun's and the processes do not find each other.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    world = os.environ.get("WORLD_SIZE") or "1"
+    if world == "1":
         yield
         return
     cuda = torch.cuda.is_available()
@@ -39,6 +42,11 @@ def joined() -> Iterator[None]:
         raise LockstepError(f"the processes of torchrun cannot join: {reason}; start them with torchrun") from error
     try:
         yield
+    except RuntimeError as error:  # what gloo and nccl raise when a process has left
+        reason = str(error).splitlines()[0][:120]
+        raise LockstepError(
+            f"process {process_index()} broke off: {reason}; the process that ended first says why"
+        ) from error
     finally:
         distributed.destroy_process_group()
 
@@ -51,6 +59,16 @@ def process_count() -> int:
 def process_index() -> int:
     """Which of them this one is; 0 writes the files and tells how it goes."""
     return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def first_before_the_others(run: Callable[[], T]) -> T:
+    """What `run` returns, called in the first process and then, when that has ended, in the others."""
+    if process_index() > 0:
+        distributed.barrier()
+    result = run()
+    if process_index() == 0 and process_count() > 1:
+        distributed.barrier()
+    return result
 
 
 def own_share(count: int) -> slice:
@@ -106,3 +124,12 @@ def from_first(content: bytes | None, device: torch.device) -> io.BytesIO | None
     data = torch.frombuffer(bytearray(own or b""), dtype=torch.uint8).to(device)
     distributed.broadcast(data, 0)
     return io.BytesIO(data.cpu().numpy().tobytes())
+
+
+def share_gradients(network: nn.Module) -> nn.Module:
+    """`network`, whose gradients are averaged over the processes as they come."""
+    with warnings.catch_warnings():
+        # of arguments that torch is to drop, and of a first layer of one channel, whose memory has two readings
+        warnings.simplefilter("ignore", FutureWarning)
+        # BatchNorm's statistics are those of all processes already: there are no buffers to hand round
+        return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)

@@ -38,7 +38,9 @@ class _Codes(torch.autograd.Function):
     def forward(ctx: Any, ratio: Tensor, low: int, high: int) -> Tensor:
         ctx.save_for_backward(ratio)
         ctx.low, ctx.high = low, high
-        return (ratio + 0.5).floor_().clamp_(low, high)
+        # bfloat16 has 8 bits: a half added to 128 or more is rounded away, or to a whole
+        exact = ratio.float() if ratio.dtype == torch.bfloat16 and max(-low, high) >= 128 else ratio
+        return (exact + 0.5).floor_().clamp_(low, high).to(ratio.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

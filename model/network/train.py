@@ -25,7 +25,7 @@ from model.network.augment import augment, to_input
 from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
 from model.network.nets import ConvNet
-from model.network.processes import own_share, process_count, process_index, sum_of_all
+from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import Leg, Recipe
 from model.network.state import LEGS, RunState
 
@@ -147,8 +147,7 @@ class Trainer:
         self._resumed = None
         model: nn.Module = self.network
         if process_count() > 1:
-            # BatchNorm's statistics are those of all processes already: there are no buffers to hand round
-            model = nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
+            model = share_gradients(self.network)
         for epoch in range(self.progress.epochs[leg], plan.epochs):
             started = time.monotonic()
             loss, accuracy = self._epoch(leg, epoch, optimizer, model, teacher)

@@ -126,7 +126,11 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("train", per_network=True, must_be_zero=("codes_differing", "differing_codes")),
+        Kind(
+            "train",
+            per_network=True,
+            must_be_zero=("codes_differing", "differing_codes", "logits_differing", "differing_logits"),
+        ),
         Kind("evaluate", per_network=True),
         Kind("network", per_network=True, must_be_zero=("mismatches",), must_be_empty=("error",)),
         Kind("sim", must_be_zero=("mismatches",)),
