@@ -42,7 +42,7 @@ def fitting_shape(
     inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
     act_width = act_width or max(inner, default=graph.layers[0].act.bits)
     wgt_width = wgt_width or max(layer.wgt.bits for layer in graph.layers)
-    banks = max(1, cols // rows)
+    banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
     most = EngineShape(
         rows=rows,
         cols=cols,
@@ -50,7 +50,7 @@ def fitting_shape(
         wgt_width=wgt_width,
         psum_width=48,
         wgt_lanes=wgt_lanes,
-        act_depth=banks * _power_below((1 << ADDRESS_BITS) // banks),
+        act_depth=banks * _power_below(max(1, (1 << ADDRESS_BITS) // banks)),
         psum_depth=1 << 20,
         mul_width=48,
         bias_width=64,
