@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, value, most in (("JOBS", jobs, MOST_JOBS), ("IMAGES", wanted, None), ("RTL", rtl, None)):
         if value is not None and (value < 1 or (most is not None and value > most)):
             raise LockstepError(
-                f"{name}={value} is impossible; expected 1{'' if most is None else f'..{most}'} or more"
+                f"{name}={value} is impossible; expected 1{' or more' if most is None else f'..{most}'}"
             )
     path = storage.find(args.net)
     graph = storage.load(path)

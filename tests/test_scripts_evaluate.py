@@ -228,9 +228,9 @@ BAD = {
     "no such network": (["--net", "vgg99"], "no integer graph for network 'vgg99'; expected one of "),
     "no such data": (["--data", "none"], "DATA=none is not a folder; expected "),
     "jobs no number": (["--jobs", "two"], "JOBS='two' is not a whole number; expected JOBS="),
-    "no jobs": (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64"),
-    "too many jobs": (["--jobs", "65"], "JOBS=65 is impossible; expected 1..64"),
-    "no images": (["--images", "0"], "IMAGES=0 is impossible; expected 1 or more"),
+    "no jobs": (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64\n"),
+    "too many jobs": (["--jobs", "65"], "JOBS=65 is impossible; expected 1..64\n"),
+    "no images": (["--images", "0"], "IMAGES=0 is impossible; expected 1 or more\n"),
     "other classes": (["--data", "other"], "small.graph.zip tells a, b, c, d apart, the data set has x, y; expected "),
     "out is a file": (["--out", "small.graph.zip"], "cannot write small.graph.zip/.small.lock: "),
 }
