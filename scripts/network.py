@@ -20,10 +20,10 @@ from model.program.fit import fitting_shape
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import image_name, load_image
-from tb.common.runner import ROOT, SimulationError
+from tb.common.runner import SimulationError
 from tb.common.simulators import SIMULATORS
 from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
-from tb.network.whole import Maps, Progress, counters_differ, job_of
+from tb.network.whole import Maps, Progress, counters_differ, job_of, run_key
 
 OUT = Path("build/network")
 COLUMNS = {"layer": -12, "MACs": 12, "cycles": 10, "pixels": 10, "waiting": 8, "filling": 7, "use": 7, "cycles/s": 12}
@@ -108,14 +108,6 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(args, image, graph, program, maps, (first, last), stall, out, pixels.tobytes())
 
 
-def _key(args: argparse.Namespace, graph: IntegerGraph, program: Program, stall: int, pixels: bytes) -> str:
-    rtl = sorted((ROOT / "rtl").glob("*.v"))
-    digest = hashlib.sha256(repr((graph.sha256, program.shape, args.input, args.sim, args.checks, stall)).encode())
-    for data in (pixels, *(path.read_bytes() for path in rtl)):
-        digest.update(hashlib.sha256(data).digest())
-    return digest.hexdigest()
-
-
 def _run(
     args: argparse.Namespace,
     image: str,
@@ -132,11 +124,12 @@ def _run(
     macs = {
         index: layer_macs(layer, *maps.inputs[index].shape[1:]) for index, layer in enumerate(graph.layers)
     }  # by layer
-    progress = Progress(out / "progress.json", _key(args, graph, program, stall, pixels))
-    begin = progress.next_of(first, last)
-    if begin > last:  # a finished run that is asked for again is run again
+    checks, waves = args.checks == "1", args.waves == "1"
+    told = (graph.sha256, hashlib.sha256(pixels).hexdigest(), program.shape, args.input, chosen, stall, checks)
+    progress = Progress(out / "progress.json", run_key(args.sim, told))
+    if waves or progress.next_of(first, last) > last:  # a dump is of all layers; and a run of none is no run
         progress.clear()
-        begin = first
+    begin = progress.next_of(first, last)
     (out / "result.json").unlink(missing_ok=True)
     if begin > first:
         print(f"going on at layer {graph.layers[begin].name}: {begin - first} of {last - first + 1} were done")
@@ -155,6 +148,8 @@ def _run(
         differ = None if stall else counters_differ(run, program.layers[run.layer])
         if differ:
             wrong.append(f"layer {name}: {differ}, by the cycle model")
+        if report.shown or wrong:
+            progress.end()
         if not report.shown and not differ:
             progress.add(run, seconds)
         entry = {"cycles": run.cycles, "pixels": run.pixels, "waiting": run.waiting, "filling": run.filling}
@@ -163,18 +158,20 @@ def _run(
     print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
     started = time.perf_counter()
     try:
-        command = build(out / args.sim, program.shape, sizes, args.sim, checks=args.checks == "1")
+        command = build(out / args.sim, program.shape, sizes, args.sim, checks=checks)
         print(HEAD)
         for index in range(first, begin):
             print(table_line(graph.layers[index].name, progress.layers[index], macs[index], cells, None))
         clock[0] = started = time.perf_counter()
-        report = simulate(out / args.sim, command, waves=args.waves == "1", on_layer=layer_done)
+        report = simulate(out / args.sim, command, waves=waves, on_layer=layer_done)
     except SimulationError as broken:
         error = str(broken)
         wrong.append(error)
     wrong += [f"job {index}: {text}" for index, text in report.errors.items()]
     wrong += [f"{graph.layers[item.layer].name} {item}" for item in report.shown]
     passed = not wrong and not report.mismatches
+    if not passed:
+        progress.end()
     result = _result(args, image, graph, program, maps, chosen, progress, report, macs, passed)
     result["error"] = error
     if error:  # nothing was compared to its end but the layers that were done
@@ -183,6 +180,7 @@ def _run(
     result["resumed_at"] = graph.layers[begin].name if begin > first else None
     result["wall_seconds"] = round(time.perf_counter() - started, 3)
     write_json(out / "result.json", result)
+    progress.end()
     _tell(result, wrong)
     return 0 if passed else 1
 
@@ -231,10 +229,13 @@ def _result(
         "net": graph.name,
         "graph_sha256": graph.sha256,
         "image": image,
+        "image_given": args.image,
         "layers_run": [graph.layers[first].name, graph.layers[last].name],
         "whole": (first, last) == (0, len(graph.layers) - 1),
         "simulator": args.sim,
         "input": args.input,
+        "stall": int(args.stall),
+        "checks": args.checks == "1",
         "engine": shape.parameters,
         "mismatches": report.mismatches,
         "checked_activations": sum(int(maps.outputs[i].size) for i in range(first, last + 1)),

@@ -1,4 +1,4 @@
-"""A compiled network on the engine: jobs, what the counters must say, and how far an earlier run came."""
+"""A compiled network on the engine: jobs, what the counters must say, and how far a run came that was killed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,21 @@ from model.program.array import EngineShape
 from model.program.compile import LayerProgram, Program
 from model.program.layout import Lines
 from model.program.stream import Stream
+from tb.common.runner import ROOT, rtl_folder
+from tb.common.simulators import find, fingerprint
 from tb.network.bench import Job, LayerRun
 
 Array = np.ndarray[Any, Any]
+# The testbench, and all that makes its files, the codes expected and the cycles predicted; the RTL and the simulator
+# count as well.
+DECIDING = (
+    "tb/network/*.v",
+    "tb/network/*.py",
+    "model/program/*.py",
+    "model/golden/*.py",
+    "model/graph/*.py",
+    "model/numeric/*.py",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +106,33 @@ def counters_differ(run: LayerRun, program: LayerProgram) -> str | None:
     return ", ".join(wrong) or None
 
 
+def run_key(simulator: str, told: Sequence[object], root: Path = ROOT) -> str:
+    """Hash of all that a run on the engine depends on.
+
+    Parameters
+    ----------
+    simulator : str
+        Its programs count as they do for a build, see `tb.common.simulators.fingerprint`.
+    told : sequence
+        What was asked for; by its `repr`.
+    root : Path
+        Of the sources of DECIDING; the RTL is where `rtl_folder` says.
+
+    Raises
+    ------
+    LockstepError
+        When the simulator is missing.
+    """
+    find(simulator)
+    sources = [path for pattern in DECIDING for path in sorted(root.glob(pattern))]
+    return fingerprint([*sorted(rtl_folder().glob("*.v")), *sources], simulator, told)
+
+
 class Progress:
-    """The layers that earlier runs finished without a mismatch, kept in a file.
+    """The layers that a run has finished, kept in a file for the case that it is killed.
+
+    A run that ends, or in which something differs, calls `end`: a layer after the failing one would start on golden
+    codes and on registers that were reset, and might pass.
 
     Parameters
     ----------
@@ -107,6 +144,7 @@ class Progress:
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
         self.layers: dict[int, dict[str, Any]] = {}
+        self._keep = True
         if path.is_file():
             try:
                 kept = read_json(path)
@@ -116,15 +154,22 @@ class Progress:
                 self.layers = {}  # a broken file is no progress: the run starts at its first layer
 
     def add(self, run: LayerRun, seconds: float) -> None:
-        """Keep what a finished layer's counters said."""
+        """Take in what a finished layer's counters said; it is kept unless the run has ended."""
         self.layers[run.layer] = {**asdict(run), "seconds": round(seconds, 3)}
-        write_json(self.path, {"key": self.key, "layers": {str(index): self.layers[index] for index in self.layers}})
+        if self._keep:
+            kept = {"key": self.key, "layers": {str(index): self.layers[index] for index in self.layers}}
+            write_json(self.path, kept)
 
     def next_of(self, first: int, last: int) -> int:
         """The first of layers first..last that is not finished; last + 1 if all are."""
         return next((index for index in range(first, last + 1) if index not in self.layers), last + 1)
 
+    def end(self) -> None:
+        """No run is to go on from here: the file goes and does not come back; `layers` stay, for the result."""
+        self.path.unlink(missing_ok=True)
+        self._keep = False
+
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget what an earlier run has done: this one starts at its first layer."""
         self.path.unlink(missing_ok=True)
         self.layers = {}
