@@ -22,6 +22,7 @@ def network(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     layers = [layer("features.0", 9216, 768, 3), layer("features.3", 147456, 2304, 4), layer("classifier", 320, 8, 44)]
     cycles, macs = (sum(entry[name] for entry in layers) for name in ("cycles", "macs"))
     result = {"passed": True, "net": net, "graph_sha256": SHA, "image": "sample", "whole": True, "simulator": "icarus"}
+    result |= {"image_given": "sample", "stall": 0, "checks": False}
     result |= {"layers_run": ["features.0", "classifier"], "input": "fold", "mismatches": 0, "class": "frog"}
     result |= {"engine": {"Rows": 8, "Cols": 8, "PsumWidth": 14}, "checked_activations": 7654321, "cycles": cycles}
     result |= {"macs": macs, "utilization": macs / cycles / 64, "cycles_per_second": 1234.5, "layers": layers}
@@ -32,7 +33,8 @@ def train(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     result = {"passed": True, "net": net, "run": net, "integer_accuracy": 0.8787, "fake_quant_accuracy": 0.8765}
     result |= {"float_accuracy": 0.8606, "test_images": 9999, "codes_compared": 42729472, "codes_differing": 0}
     result |= {"fake_quant_accuracy_float64": {"images": 256, "accuracy": 0.875}, "graph_sha256": SHA, "device": "cpu"}
-    result |= {"recipe": {"seed": 17, "weight_bits": 4, "act_bits": 4, "float": {"epochs": 31}}, "data_sha256": SHA}
+    recipe = {"seed": 17, "weight_bits": 4, "act_bits": 4, "float": {"epochs": 31}, "qat": {"epochs": 19}}
+    result |= {"recipe": recipe, "data_sha256": SHA}
     return result | {"training_seconds": 5000.5, "versions": {"torch": "2.15.0"}} | changes
 
 
@@ -51,7 +53,15 @@ def sim(**changes: Any) -> dict[str, Any]:
 
 
 def random(**changes: Any) -> dict[str, Any]:
-    result = {"passed": True, "draws": 201, "seed": 3, "failed": [], "checked_values": 65151, "simulator": "icarus"}
+    result = {
+        "passed": True,
+        "draws": 201,
+        "seed": 3,
+        "first": 0,
+        "failed": [],
+        "checked_values": 65151,
+        "simulator": "icarus",
+    }
     return result | changes
 
 

@@ -134,7 +134,7 @@ def test_figures_of_the_other_results(build):
         "integers": [0.8787, 9999],
     }
     recipe = {row[0][0]: row[1][0] for row in page.tables["Recipe"][1:]}
-    assert recipe == {"seed": "17", "weight bits": "4", "act bits": "4", "float epochs": "31"}
+    assert recipe == {"seed": "17", "weight bits": "4", "act bits": "4", "float epochs": "31", "qat epochs": "19"}
     assert page.row("Evaluation in integers", "right, of images")[1][1] == [30, 40]
     assert page.row("Evaluation in integers", "images a second")[1][1] == [28.25]
     area = [value for _, values in page.row("Area of every block", "mac_tile")[1:] for value in values]
@@ -158,6 +158,7 @@ def test_figures_of_the_other_results(build):
     commands = {row[0][0]: row[3][0] for row in page.tables["What was checked"][1:]}
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
     assert commands["network vgg16"] == "make network NET=vgg16 SIM=icarus"
+    assert commands["train vgg16"] == "make train NET=vgg16 SEED=17 FLOAT_EPOCHS=31 QAT_EPOCHS=19"
     assert "torch 2.15.0" in page.row("Where the figures come from", "train vgg16")[5][0]
 
 
@@ -231,6 +232,44 @@ def test_cycles_unlike_the_prediction_and_psums_too_wide_are_marked(build):
     assert "in 2 of 3 layers" in page.shown
 
 
+def test_cycles_of_a_stream_held_back_are_not_called_wrong(build):
+    layers = made.network()["layers"]
+    layers[1]["predicted_cycles"] -= 2
+    put(build, "network/vgg16", made.network(layers=layers, stall=64))
+    page, _ = report(build)
+    assert page.row("Cycles of every layer", "features.3")[3][0] == "○ +2 2,339"
+    assert page.row("Cycles of every layer", "features.0")[3][0] == "= 804"
+    assert "64 of 256 stream words were held back" in page.shown
+    assert "equal the prediction" not in page.shown
+
+
+RECIPE = {"seed": 0, "weight_bits": 3, "act_bits": 2, "float": {"epochs": 0}, "qat": {"epochs": 2}}
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (made.network(image="7", image_given="7"), "IMAGE=7 SIM=icarus"),
+        (made.network(image="7_df3f6198", image_given="007"), "IMAGE=007 SIM=icarus"),
+        (made.network(image="2024_photo_1a2b3c4d", image_given="2024_photo.png"), "IMAGE=2024_photo.png SIM=icarus"),
+        (made.network(image="my_cat_1a2b3c4d", image_given="in/my cat.png"), "IMAGE='in/my cat.png' SIM=icarus"),
+        (made.network(image="x_1a2b3c4d", image_given="\udcff.png"), "IMAGE='?.png' SIM=icarus"),
+        ({k: v for k, v in made.network().items() if k not in ("image_given", "stall", "checks")}, "SIM=icarus"),
+        (made.network(stall=9), "SIM=icarus STALL=9"),
+        (made.network(checks=True, whole=False), "LAYERS=features.0:classifier SIM=icarus CHECKS=1"),
+        (made.random(first=40, wanted=5), "N=5 SEED=3 FIRST=40 SIM=icarus"),
+        (made.train(recipe=RECIPE), "WBITS=3 ABITS=2 SEED=0 FLOAT_EPOCHS=0 QAT_EPOCHS=2"),
+    ],
+)
+def test_a_command_gives_its_result_again(build, result, line):
+    """`test_network_takes_its_command_from_the_result` in test_scripts_network does it with a run."""
+    target = "random" if "draws" in result else "train" if "recipe" in result else "network"
+    put(build, target if target == "random" else f"{target}/vgg16", result)
+    page, _ = report(build)
+    name, net = (target, "") if target == "random" else (f"{target} vgg16", "NET=vgg16 ")
+    assert page.row("What was checked", name)[3][0] == f"make {target} {net}{line}"
+
+
 def test_a_layer_that_was_not_reached_has_no_figures(build):
     layers = made.network()["layers"]
     layers[2] |= dict.fromkeys(("cycles", "pixels", "waiting", "filling"))
@@ -301,7 +340,7 @@ def test_a_result_that_cannot_be_used_is_told_and_the_rest_is_shown(build, place
 def test_texts_from_outside_stay_texts(build):
     layers = [made.layer(HOSTILE, 64, 9, 1)]
     changes = {"network": {"layers": layers, "image": HOSTILE, "class": HOSTILE, "simulator": HOSTILE, "whole": False}}
-    changes["network"]["layers_run"] = [HOSTILE, HOSTILE]
+    changes["network"] |= {"layers_run": [HOSTILE, HOSTILE], "image_given": HOSTILE}
     changes["train"] = {"recipe": {HOSTILE: HOSTILE, "weight_bits": 3, "act_bits": 4}, "device": HOSTILE}
     changes["evaluate"] = {"right_by_class": {HOSTILE: [1, 2]}, "versions": {HOSTILE: HOSTILE}}
     changes["mutants"] = {"survived": [HOSTILE], "passed": False}

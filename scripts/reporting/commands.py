@@ -11,7 +11,8 @@ DEFAULT_VECTORS = "vectors/vgg16/features.27/imgsample"
 def command(source: Source) -> str:
     """The make line; the plain one of the target where the result does not tell.
 
-    An own data set (DATA=) is not told: results hold the hash of the data, not the place.
+    An own data set (DATA=) is not told: results hold the hash of the data, not the place. An image is told as it was
+    given.
     """
     if source.fields is None:
         return source.make
@@ -28,14 +29,15 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
         layers = [str(name) for name in fields.array("layers_run")]
         engine = fields.object("engine")
         sides = {name.upper(): engine.whole(name) for name in ("Rows", "Cols") if engine.whole(name) != 8}
-        image, laid = fields.text("image"), fields.text("input")
-        index, _, told = image.partition("_")  # of an index into DATA= the name has a hash as well
+        image, laid = fields.text("image_given" if "image_given" in fields else "image"), fields.text("input")
         return {
-            "IMAGE": "" if image == "sample" else index if index.isdigit() and told else image,
+            "IMAGE": "" if image == "sample" else image,
             "LAYERS": "" if fields.flag("whole") else ":".join(layers),
             "SIM": fields.text("simulator"),
             **sides,
             "INPUT": "" if laid == "fold" else laid,
+            "STALL": fields.maybe("stall") or "",
+            "CHECKS": "1" if "checks" in fields and fields.flag("checks") else "",
         }
     if target == "evaluate":
         part = fields.whole("images") < fields.whole("test_images")
@@ -43,7 +45,13 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
     if target == "train":
         recipe = fields.object("recipe")
         bits = {name: recipe.whole(key) for name, key in (("WBITS", "weight_bits"), ("ABITS", "act_bits"))}
-        return {"NET": fields.text("net")} | {name: value for name, value in bits.items() if value != 4}
+        epochs = {f"{leg.upper()}_EPOCHS": recipe.object(leg).whole("epochs") for leg in ("float", "qat")}
+        return {
+            "NET": fields.text("net"),
+            **{name: value for name, value in bits.items() if value != 4},
+            "SEED": recipe.whole("seed"),  # told in any case: the recipe in the tree may have other numbers by now
+            **epochs,
+        }
     if target == "sim":
         vectors = fields.text("vectors")
         return {"VECTORS": "" if vectors == DEFAULT_VECTORS else vectors, "SIM": _simulator(fields)}
@@ -51,6 +59,7 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
         return {
             "N": fields.whole("wanted" if "wanted" in fields else "draws"),
             "SEED": fields.whole("seed"),
+            "FIRST": fields.maybe("first") or "",
             "SIM": fields.text("simulator"),
         }
     if target == "benchmark-train":

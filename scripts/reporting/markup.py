@@ -13,8 +13,12 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def text(value: object) -> str:
-    """`value` as text between tags or in a quoted attribute; control characters, which HTML has not, become ?."""
-    shown = "".join(char if char >= " " or char in "\n\t" else "?" for char in str(value).replace("\x7f", "?"))
+    """`value` as text between tags or in a quoted attribute.
+
+    Control characters, which HTML has not, and halves of a surrogate pair, which UTF-8 has not, become ?.
+    """
+    shown = str(value).replace("\x7f", "?").encode(errors="replace").decode()
+    shown = "".join(char if char >= " " or char in "\n\t" else "?" for char in shown)
     return html.escape(shown, quote=True)
 
 

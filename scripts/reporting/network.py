@@ -110,14 +110,19 @@ def _render(source: Source, fields: Fields) -> str:
     first, last = (str(name) for name in (*fields.array("layers_run"), "", "")[:2])
     part = "the whole network" if fields.flag("whole") else f"only the layers {first} to {last}"
     use, cycles = fields.maybe("utilization"), fields.maybe("cycles")
+    stall = fields.maybe("stall") or 0
     equal = sum(layer.cycles == layer.predicted for layer in layers)
+    against = f"measured cycles equal the prediction in {figure(equal)} of {figure(len(layers))} layers"
+    if stall:
+        against = (
+            f"{figure(stall)} of 256 stream words were held back on purpose, which the prediction knows nothing of"
+        )
     parts = [
         f"<p>{badge(source.verdict)} {text(part)}, image {text(fields.text('image'))}, on {rows}x{cols} PEs: "
         f"{figure(fields.whole('checked_activations'))} activations and logits compared with the golden model, "
         f"{figure(fields.whole('mismatches'))} mismatches; class {text(fields.value.get('class') or NOTHING)}. "
-        f"{figure(cycles)} cycles, {percent(use)} of the PEs busy; measured cycles equal the prediction in "
-        f"{figure(equal)} of {figure(len(layers))} layers.</p>",
-        _cycles_table(layers, cells),
+        f"{figure(cycles)} cycles, {percent(use)} of the PEs busy; {against}.</p>",
+        _cycles_table(layers, cells, stall > 0),
         _pictures(layers, cells, width),
         _psum_table(layers, width),
         note(
@@ -139,12 +144,14 @@ def _use(macs: int, cycles: float | None, cells: int) -> float | None:
     return macs / (cycles * cells) if cycles else None
 
 
-def _cycles_table(layers: Sequence[LayerRun], cells: int) -> str:
+def _cycles_table(layers: Sequence[LayerRun], cells: int, stalled: bool) -> str:
+    """Cycles unlike the prediction are wrong, unless the stream was held back: `stalled`."""
+
     def against(layer: LayerRun) -> str:
         if layer.cycles is None:
             return figure(layer.predicted)
         more = layer.cycles - layer.predicted
-        return f"{'= ' if not more else badge(False, f'{more:+,}') + ' '}{figure(layer.predicted)}"
+        return f"{'= ' if not more else badge(None if stalled else False, f'{more:+,}') + ' '}{figure(layer.predicted)}"
 
     rows = []
     for layer in layers:

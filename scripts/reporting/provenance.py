@@ -37,7 +37,7 @@ def section(found: Mapping[str, list[Source]]) -> Section:
     if rows:
         made.add(table("Where the figures come from", HEAD, rows, left=len(HEAD)))
     made.add(
-        "<p>Own data sets and images are not in these lines: a result holds the hash of its data, not the place. "
+        "<p>Own data sets are not in these lines: a result holds the hash of its data, not the place. "
         "Times are those of the machine that wrote the result.</p>"
     )
     return made
