@@ -17,6 +17,7 @@ from model.program.fit import fitting_shape
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import load_image
+from tb.common.runner import SimulationError
 from tb.network.bench import build, simulate, write_jobs
 from tb.network.whole import Maps, job_of
 
@@ -44,15 +45,21 @@ def main(arguments: list[str] | None = None) -> int:
     jobs *= 50 if args.sim == "verilator" else 1
     speeds: dict[str, list[float]] = {"comparing": [], "feeding": []}
     with alone(out / "lock", f"a benchmark in {out}"):
+        (out / "result.json").unlink(missing_ok=True)
         commands = {}
-        for name in speeds:
-            folder = out / args.sim / name
-            sizes = write_jobs(folder, program.shape, jobs) | {"Compare": int(name == "comparing")}
-            commands[name] = build(folder, program.shape, sizes, args.sim, checks=False)
-        for _ in range(count):
-            for name, command in commands.items():
-                report = simulate(out / args.sim / name, command)
-                speeds[name].append(report.cycles / report.seconds)
+        try:
+            for name in speeds:
+                folder = out / args.sim / name
+                sizes = write_jobs(folder, program.shape, jobs) | {"Compare": int(name == "comparing")}
+                commands[name] = build(folder, program.shape, sizes, args.sim, checks=False)
+            for _ in range(count):
+                for name, command in commands.items():
+                    report = simulate(out / args.sim / name, command)
+                    speeds[name].append(report.cycles / report.seconds)
+        except SimulationError as broken:
+            write_json(out / "result.json", {"passed": False, "simulator": args.sim, "error": str(broken)})
+            print(f"FAILED: {broken}", file=sys.stderr)
+            return 1
         medians = {name: statistics.median(values) for name, values in speeds.items()}
         ratio = statistics.median(a / b for a, b in zip(*speeds.values(), strict=True))
         result = {

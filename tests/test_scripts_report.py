@@ -280,6 +280,14 @@ def test_a_layer_that_was_not_reached_has_no_figures(build):
     assert verdict(page, "network vgg16") == "✗"
 
 
+def test_a_benchmark_that_broke_off_has_no_ratio_and_says_why(build):
+    put(build, "benchmark", {"passed": False, "simulator": "icarus", "error": "vvp ended; see the log\nmore"})
+    page, result = report(build)
+    assert "no ratio; vvp ended; see the log" in page.shown
+    assert result["failing"] == ["benchmark"]
+    assert not result["unreadable"]
+
+
 def test_why_a_simulation_broke_off_is_told(build):
     error = "the simulation broke off (exit 3); see build/sim.log\n  last words"
     put(build, "network/vgg16", made.network(passed=False, error=error))

@@ -135,7 +135,7 @@ KINDS = {
         Kind("network", per_network=True, must_be_zero=("mismatches",), must_be_empty=("error",)),
         Kind("sim", must_be_zero=("mismatches",)),
         Kind("random", must_be_empty=("failed", "error")),
-        Kind("benchmark"),
+        Kind("benchmark", must_be_empty=("error",)),
         Kind("benchmark-train"),
         Kind("synth"),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),

@@ -142,6 +142,8 @@ def _train(fields: Fields) -> str:
 
 
 def _benchmark(fields: Fields) -> str:
+    if "cycles_per_second" not in fields:
+        return f"no ratio{_broken_off(fields)}"
     speeds = fields.object("cycles_per_second")
     told = ", ".join(f"{text(name)} {figure(speeds.number(name))}" for name in speeds)
     ratio, wanted = figure(fields.number("ratio")), figure(fields.number("wanted"))
