@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import cocotb
 from cocotb.types import LogicArray
 
 from tb.common.drivers import pack, reset
-from tb.sim_checks.bench import begin, show
+from tb.sim_checks.bench import rule, show
 
 
 async def load(dut: Any, weight: int) -> None:
@@ -19,135 +18,105 @@ async def load(dut: Any, weight: int) -> None:
 # ---------------------------------------------------------------- mac_tile: ActWidth 4, WgtWidth 4, PsumWidth 8
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_pixel_before_any_weight(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1, act=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_pixel_after_reset_took_the_weight(dut: Any) -> None:
-    await begin(dut)
     await load(dut, 3)
     await show(dut, valid=1, swap=1, act=1)
     await reset(dut)
     await show(dut, valid=1, act=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_swap_without_new_weight(dut: Any) -> None:
-    await begin(dut)
     await load(dut, 3)
     await show(dut, cycles=2, valid=1, swap=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_swap_without_pixel(dut: Any) -> None:
-    await begin(dut)
     await load(dut, 3)
     await show(dut, swap=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_psum_one_above_the_range(dut: Any) -> None:
-    await begin(dut)
     await load(dut, 1)
     await show(dut, valid=1, swap=1, act=1, psum=126)  # 127: fits
     await show(dut, valid=1, act=1, psum=127)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_psum_one_below_the_range(dut: Any) -> None:
-    await begin(dut)
     await load(dut, pack([-1], 4))
     await show(dut, valid=1, swap=1, act=1, psum=pack([-127], 8))  # -128: fits
     await show(dut, valid=1, act=1, psum=pack([-128], 8))
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_tile_unknown_operand(dut: Any) -> None:
-    await begin(dut)
     await load(dut, 1)
     dut.act_i.value = LogicArray("0X00")
     await show(dut, valid=1, swap=1)
-    await show(dut, cycles=3)
 
 
 # ---------------------------------------------------------------- mac_array 2x2, l0 not in front of it
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def mac_array_rows_without_skew(dut: Any) -> None:
-    await begin(dut)
     await show(dut, wgt_valid=0b11)
-    await show(dut, cycles=3)
 
 
 # ---------------------------------------------------------------- ofifo of 3 lanes
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def ofifo_lanes_out_of_step(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=0b001)
     await show(dut, valid=0b011)
     await show(dut, valid=0b010)  # lane 2 is missing
-    await show(dut, cycles=3)
 
 
 # ---------------------------------------------------------------- sram of 3 words
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sram_write_behind_the_end(dut: Any) -> None:
-    await begin(dut)
     await show(dut, we=1, waddr=2)
     await show(dut, we=1, waddr=3)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sram_read_behind_the_end(dut: Any) -> None:
-    await begin(dut)
     await show(dut, re=1, raddr=2)
     await show(dut, re=1, raddr=3)
-    await show(dut, cycles=3)
 
 
 # ---------------------------------------------------------------- sfp: 2 columns of 8 bits
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sfp_sum_above_the_range(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1, first=1, data=pack([0, 127], 8))
     await show(dut, valid=1, last=1, data=pack([0, 1], 8))
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sfp_sum_below_the_range(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1, first=1, data=pack([-128, 0], 8))
     await show(dut, valid=1, last=1, data=pack([-1, 0], 8))
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sfp_first_missing(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1, last=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def sfp_last_missing(dut: Any) -> None:
-    await begin(dut)
     await show(dut, cycles=2, valid=1, first=1)
-    await show(dut, cycles=3)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+import cocotb
 
 from tb.common.drivers import next_cycle, reset, start_clock
 
@@ -24,3 +28,15 @@ async def show(dut: Any, cycles: int = 1, **ports: int) -> None:
         await next_cycle(dut)
     for port in ports:
         getattr(dut, f"{port}_i").value = 0
+
+
+def rule(body: Callable[[Any], Awaitable[None]]) -> Any:
+    """A cocotb test that begins, breaks a rule as `body` does, and waits for the block to say so."""
+
+    @functools.wraps(body)
+    async def broken(dut: Any) -> None:
+        await begin(dut)
+        await body(dut)
+        await show(dut, cycles=3)
+
+    return cocotb.test(timeout_time=1, timeout_unit="us")(broken)

@@ -4,88 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
-import cocotb
 from cocotb.types import LogicArray
 
-from tb.sim_checks.bench import begin, show
+from tb.sim_checks.bench import rule, show
 
 # ---------------------------------------------------------------- pool, requantize: 2 columns; loader: 2 flits, 1 word
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def pool_first_missing(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1, first=1, last=1)
     await show(dut, valid=1, last=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def pool_unknown_code(dut: Any) -> None:
-    await begin(dut)
     dut.code_i.value = LogicArray("000X0000")
     await show(dut, valid=1, first=1, last=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def requantize_unknown_sum(dut: Any) -> None:
-    await begin(dut)
     dut.sum_i.value = LogicArray("X" + "0" * 15)
     await show(dut, valid=1, swap=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def loader_swap_of_half_a_tile(dut: Any) -> None:
-    await begin(dut)
     await show(dut, start=1, passes_n=1)
     await show(dut, valid=1)
     await show(dut, take=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def loader_swap_of_no_parameters(dut: Any) -> None:
-    await begin(dut)
     await show(dut, start=1, passes_n=1)
     await show(dut, par_take=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
-    await begin(dut)
     await show(dut, start=1, passes_n=1)
     await show(dut, cycles=2, valid=1)
     await show(dut, start=1)
-    await show(dut, cycles=3)
 
 
 # ---------------------------------------------------------------- fifo of 2 words, result_stream of 1 line
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def fifo_push_into_a_full_one(dut: Any) -> None:
-    await begin(dut)
     await show(dut, cycles=2, push=1)
     await show(dut, push=1, pop=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def fifo_pop_from_an_empty_one(dut: Any) -> None:
-    await begin(dut)
     await show(dut, push=1)
     await show(dut, cycles=2, pop=1)
-    await show(dut, cycles=3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="us")
+@rule
 async def result_stream_line_as_the_run_ends(dut: Any) -> None:
-    await begin(dut)
     await show(dut, valid=1)
     await show(dut, end=1)
     await show(dut, cycles=3)  # well so far
     await show(dut, valid=1, end=1)
-    await show(dut, cycles=3)
