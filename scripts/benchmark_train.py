@@ -99,10 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
     network = build(recipe.network, 10, recipe.weight_bits, recipe.act_bits, recipe.seed)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     quantized = copy.deepcopy(network).eval()
-    with torch.no_grad():
-        start_quantization(quantized, to_input(pixels))
+    start_quantization(quantized, to_input(pixels))
     set_quantized(network, False)
-    set_quantized(quantized, True)
     steps = {
         "float": step_of(network.train(), pixels, labels, device),
         "qat": step_of(quantized.train(), pixels, labels, device),

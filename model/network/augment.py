@@ -34,18 +34,16 @@ def augment(
     if crop:
         rows = rows + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
         cols = cols + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
-    kept = torch.ones(batch, height, width, dtype=torch.bool)
-    if cutout:
-        centres = [torch.randint(size, (batch, 1), generator=generator) for size in (height, width)]
-        kept = ~(_covered(height, cutout, centres[0])[:, :, None] & _covered(width, cutout, centres[1])[:, None, :])
-    pixels, rows, cols, kept = (each[share] for each in (pixels, rows, cols, kept))
+    centres = [torch.randint(size, (batch, 1), generator=generator) for size in (height, width)] if cutout else []
+    pixels, rows, cols, *centres = (each[share] for each in (pixels, rows, cols, *centres))
     if crop:
         pixels = nn.functional.pad(pixels, [crop] * 4)
     rows, cols = rows.to(pixels.device), cols.to(pixels.device)
     image = torch.arange(len(pixels), device=pixels.device)[:, None, None]
     picked = pixels.permute(0, 2, 3, 1)[image, rows[:, :, None], cols[:, None, :]]  # (batch, y, x, channel)
     if cutout:
-        picked = picked * kept[..., None].to(pixels.device)
+        gone = _covered(height, cutout, centres[0])[:, :, None] & _covered(width, cutout, centres[1])[:, None, :]
+        picked = picked.masked_fill(gone[..., None].to(pixels.device), 0)
     return picked.permute(0, 3, 1, 2)
 
 

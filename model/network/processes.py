@@ -129,7 +129,6 @@ def from_first(content: bytes | None, device: torch.device) -> io.BytesIO | None
 def share_gradients(network: nn.Module) -> nn.Module:
     """`network`, whose gradients are averaged over the processes as they come."""
     with warnings.catch_warnings():
-        # of arguments that torch is to drop, and of a first layer of one channel, whose memory has two readings
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # of arguments that torch is to drop
         # BatchNorm's statistics are those of all processes already: there are no buffers to hand round
         return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)

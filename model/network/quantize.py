@@ -28,9 +28,16 @@ from model.numeric.formats import IntFormat
 LEAST_STEP = 1e-6
 
 
+def _rounded(ratio: Tensor, low: int, high: int) -> Tensor:
+    """Codes of values of step 1: the rounding and the clamp of equation (1)."""
+    # bfloat16 has 8 bits: a half added to 128 or more is rounded away, or to a whole
+    exact = ratio.float() if ratio.dtype == torch.bfloat16 and max(-low, high) >= 128 else ratio
+    return (exact + 0.5).floor_().clamp_(low, high).to(ratio.dtype)
+
+
 def codes_of(value: Tensor, step: Tensor, fmt: IntFormat) -> Tensor:
     """Equation (1)'s codes, as a float tensor of `value`'s shape and dtype; not differentiable."""
-    return torch.floor(value / step + 0.5).clamp_(fmt.min, fmt.max)
+    return _rounded(value / step, fmt.min, fmt.max)
 
 
 class _Codes(torch.autograd.Function):
@@ -38,9 +45,7 @@ class _Codes(torch.autograd.Function):
     def forward(ctx: Any, ratio: Tensor, low: int, high: int) -> Tensor:
         ctx.save_for_backward(ratio)
         ctx.low, ctx.high = low, high
-        # bfloat16 has 8 bits: a half added to 128 or more is rounded away, or to a whole
-        exact = ratio.float() if ratio.dtype == torch.bfloat16 and max(-low, high) >= 128 else ratio
-        return (exact + 0.5).floor_().clamp_(low, high).to(ratio.dtype)
+        return _rounded(ratio, low, high)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -114,7 +119,7 @@ class _Weight(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, step: Tensor, by: Tensor, low: int, high: int, dtype: torch.dtype) -> Tensor:
         ratio = weight / step if weight.dtype == torch.float64 else weight * step.reciprocal()
-        codes = (ratio + 0.5).floor_().clamp_(low, high)
+        codes = _rounded(ratio, low, high)
         ctx.save_for_backward(ratio, codes, step, by)
         ctx.low, ctx.high = low, high
         return (codes * (step * by)).to(dtype)

@@ -26,6 +26,11 @@ class Progress:
     accuracy: dict[str, float]
     seconds: dict[str, float]
 
+    @property
+    def leg(self) -> str:
+        """The leg that the run is in."""
+        return "qat" if self.epochs["qat"] else "float"
+
     @classmethod
     def none(cls) -> Progress:
         """Of a run that has not begun."""
@@ -111,7 +116,7 @@ class RunState:
             seconds = {leg: float(state["seconds"][leg]) for leg in LEGS}
             network.load_state_dict(state["network"])
             progress = Progress(epochs, {str(k): float(v) for k, v in state["accuracy"].items()}, seconds)
-            under_way = epochs["qat" if epochs["qat"] else "float"] < self.epochs["qat" if epochs["qat"] else "float"]
+            under_way = epochs[progress.leg] < self.epochs[progress.leg]
             return progress, dict(state["optimizer"]) if under_way else None
         except LockstepError:
             raise

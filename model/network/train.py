@@ -103,10 +103,9 @@ class Trainer:
             torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
             for array in (dataset.train_pixels, dataset.train_labels, dataset.test_pixels, dataset.test_labels)
         )
-        self.share = shared is not None
         self.state = RunState(folder, shared, recipe, dataset.sha256, self.device)
         self._resumed: torch.optim.Optimizer | None = None  # of the leg that a checkpoint was saved in the middle of
-        self._begin()
+        self._begin(shared is not None)
 
     def plan(self, leg: str) -> Leg:
         """The recipe of one leg."""
@@ -166,9 +165,8 @@ class Trainer:
                 log.flush()
             self.progress.seconds[leg] += time.monotonic() - started
             if leg == "float" and epoch + 1 == plan.epochs:
-                self.state.save_start(
-                    self.network, self.progress
-                )  # before the checkpoint, or a kill between the two would lose it to other runs
+                # before the checkpoint, or a kill between the two would lose it to other runs
+                self.state.save_start(self.network, self.progress)
             self.state.save(self.network, self.progress, optimizer)
 
     def _epoch(
@@ -233,12 +231,12 @@ class Trainer:
             right += (logits.argmax(1) == self.test_labels[start : start + 256]).sum()
         return int(sum_of_all(right)) / len(self.test_pixels)
 
-    def _begin(self) -> None:
-        """Take up the run where its checkpoint left it, or start from a float leg that is there."""
+    def _begin(self, shared: bool) -> None:
+        """Take up the run where its checkpoint left it, or start from a float leg that is there and `shared`."""
         self.progress, optimizer = self.state.load(self.network)
         epochs = self.progress.epochs
         if optimizer is not None:
-            self._resumed = make_optimizer(self.network, self.plan("qat" if epochs["qat"] else "float"))
+            self._resumed = make_optimizer(self.network, self.plan(self.progress.leg))
             try:
                 self._resumed.load_state_dict(optimizer)
             except Exception as error:  # torch raises many kinds
@@ -246,7 +244,7 @@ class Trainer:
         if any(epochs.values()):
             set_quantized(self.network, epochs["qat"] > 0)
             self._tell(f"resuming after {epochs['float']} float and {epochs['qat']} QAT epochs")
-        elif self.share and self.plan("float").epochs and (found := self.state.load_start(self.network)):
+        elif shared and self.plan("float").epochs and (found := self.state.load_start(self.network)):
             path, self.progress = found
             self._tell(f"starting from {path}: {self.progress.epochs['float']} float epochs, as this recipe has them")
 
