@@ -66,7 +66,7 @@ def run_stage(layer: Layer, codes: np.ndarray) -> np.ndarray:
     padded = np.pad(codes, [(0, 0), (0, 0), (py, py), (px, px)]).transpose(0, 2, 3, 1)
     rows, cols = layer.map_after(height, width)
     result = np.full((len(codes), rows, cols, layer.out_channels), 99, np.uint8 if layer.out else np.int64)
-    Stage(layer, height, width).run(np.ascontiguousarray(padded), result)
+    Stage(layer, height, width).run(np.ascontiguousarray(padded), [result])
     return result.transpose(0, 3, 1, 2)
 
 
@@ -209,7 +209,7 @@ def test_pooling_before_a_falling_line_would_be_wrong():
     np.testing.assert_array_equal(run_stage(layer, codes), expected)
     stage.rises = True
     result = np.zeros((2, 2, 2, 1), np.uint8)
-    stage.run(np.ascontiguousarray(codes.transpose(0, 2, 3, 1)), result)
+    stage.run(np.ascontiguousarray(codes.transpose(0, 2, 3, 1)), [result])
     assert (result.transpose(0, 3, 1, 2) != expected).any()
 
 

@@ -144,11 +144,11 @@ def scale_sim_cycles(layer: Layer, height: int, width: int, rows: int, cols: int
 
         cycles = ceil(in*ky*kx / rows) * ceil(out / cols) * (2*rows + cols + positions - 2)                    (3)
 
-    with positions = the output map before pooling. Source: Samajdar et al., "A Systematic Methodology for
-    Characterizing Scalability of DNN Accelerators using SCALE-Sim", ISPASS 2020. It gives 6,520,600 for the thirteen
-    convolutions of the squeezed VGG16 on 8x8.
+    with positions = the output map before pooling, and each group of a grouped layer by itself. Source: Samajdar et
+    al., "A Systematic Methodology for Characterizing Scalability of DNN Accelerators using SCALE-Sim", ISPASS 2020. It
+    gives 6,520,600 for the thirteen convolutions of the squeezed VGG16 on 8x8.
     """
     out = layer.map_after(height, width, pooled=False)
-    depth = layer.in_channels * layer.kernel[0] * layer.kernel[1]
-    folds = -(-depth // rows) * -(-layer.out_channels // cols)
+    depth = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]
+    folds = layer.groups * -(-depth // rows) * -(-(layer.out_channels // layer.groups) // cols)
     return folds * (2 * rows + cols + out[0] * out[1] - 2)

@@ -14,6 +14,7 @@ Three facts carry it:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from model.numeric.fixed import requantize
 Array = np.ndarray[Any, Any]
 BATCH = 128  # images that go through a layer before the next one takes them
 CHUNK_BYTES = 1 << 20  # patches that are multiplied at a time: what stays in a core's cache
+FEW = 4  # input channels of a group up to which a product each is quicker than a matrix of mostly zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,37 +150,53 @@ class Stage:
                 self.dtype = np.float32
         if self.line is None:
             self.line = line_of(layer, np.float64)
-        weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels)
+        weight = layer.dense.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels)
         self.weight = np.ascontiguousarray(weight, dtype=self.dtype)  # (ky*kx*in, out)
+        self.thin = layer.groups > 1 and layer.weight.shape[1] <= FEW
         self.rises = bool((layer.multiplier >= 0).all())
         patch_bytes = self.size[0] * self.size[1] * self.weight.shape[0] * np.dtype(self.dtype).itemsize
         # a narrow strip of patches would have BLAS rearrange the weights more often than use them
         self.images = max(1, max(CHUNK_BYTES, self.weight.nbytes) // patch_bytes)
 
-    def run(self, padded: Array, result: Array) -> None:
+    def run(self, padded: Array, results: Sequence[Array]) -> None:
         """Outputs of a batch.
 
         Parameters
         ----------
         padded : uint8 array (batch, height + 2*py, width + 2*px, in_channels)
             Codes within their zero padding.
-        result : array (batch, y, x, out_channels)
-            Gets the codes, uint8, or the logits, int64.
+        results : arrays (batch, y, x, out_channels)
+            Get the codes, uint8, or the logits, int64.
         """
         for start in range(0, len(padded), self.images):
             part = slice(start, start + self.images)
-            result[part] = self.outputs(self.psums(padded[part]))
+            outputs = self.outputs(self.psums(padded[part]))
+            for result in results:
+                result[part] = outputs
 
     def psums(self, padded: Array) -> Array:
         """Psums (batch, y, x, out_channels) of the stage's dtype; `padded` as in `run`."""
         (ky, kx), (sy, sx), (rows, cols) = self.layer.kernel, self.layer.stride, self.size
         values = padded.astype(self.dtype)
+        if self.thin:
+            return self._psums_of_thin_groups(values)
         patches = np.empty((len(padded), rows, cols, ky, kx, self.layer.in_channels), self.dtype)
         for y in range(ky):
             for x in range(kx):
                 patches[:, :, :, y, x] = values[:, y : y + rows * sy : sy, x : x + cols * sx : sx][:, :rows, :cols]
         psum: Array = patches.reshape(len(padded) * rows * cols, -1) @ self.weight
         return psum.reshape(len(padded), rows, cols, self.layer.out_channels)
+
+    def _psums_of_thin_groups(self, values: Array) -> Array:
+        """The same, a product for each of the few inputs that an output channel has."""
+        layer, (sy, sx), (rows, cols) = self.layer, self.layer.stride, self.size
+        psum: Array = np.zeros((len(values), rows, cols, layer.out_channels), self.dtype)
+        group = np.arange(layer.out_channels) * layer.groups // layer.out_channels
+        for y, x in np.ndindex(layer.kernel):
+            window = values[:, y : y + rows * sy : sy, x : x + cols * sx : sx][:, :rows, :cols]
+            for i in range(layer.weight.shape[1]):
+                psum += window[..., layer.group_channels[group, i]] * layer.weight[:, i, y, x].astype(self.dtype)
+        return psum
 
     def outputs(self, psum: Array) -> Array:
         """Codes, as floats not yet rounded down, or int64 logits, of psums (batch, y, x, channel), which are lost."""
@@ -219,11 +237,14 @@ class Executor:
 
     def __init__(self, graph: IntegerGraph) -> None:
         self.graph = graph
-        self.stages: list[Stage] = []
-        _, height, width = graph.input_shape
-        for layer in graph.layers:
-            self.stages.append(Stage(layer, height, width))
-            height, width = layer.map_after(height, width)
+        maps = graph.wiring.before
+        self.stages = [Stage(layer, *size) for layer, (_, *size) in zip(graph.layers, maps, strict=True)]
+        self.feeds: list[list[tuple[int, slice]]] = [[] for _ in graph.layers]  # who takes a map, as which channels
+        for taker, takes in enumerate(graph.wiring.takes):
+            first = 0
+            for at in takes:
+                self.feeds[at].append((taker, slice(first, first + graph.layers[at].out_channels)))
+                first += graph.layers[at].out_channels
 
     def logits(self, pixels: Array) -> Array:
         """Integer logits, equal to those of `model.golden.execute.logits`.
@@ -247,20 +268,20 @@ class Executor:
         return np.concatenate([self._batch(pixels[n : n + BATCH]) for n in range(0, len(pixels), BATCH)])
 
     def _batch(self, pixels: Array) -> Array:
-        padded, inside = self._padded(0, pixels.shape)
-        inside[:] = pixels.transpose(0, 2, 3, 1)  # (batch, y, x, channel)
-        for index, stage in enumerate(self.stages[:-1]):
-            rows, cols = (side // stage.layer.pool for side in stage.size)
-            entered = padded
-            padded, inside = self._padded(index + 1, (len(pixels), stage.layer.out_channels, rows, cols))
-            stage.run(entered, inside)
+        entering: dict[int, tuple[Array, Array]] = {0: self._padded(0, len(pixels))}  # by stage, until it has run
+        entering[0][1][:] = pixels.transpose(0, 2, 3, 1)  # (batch, y, x, channel)
         logits = np.empty((len(pixels), 1, 1, self.stages[-1].layer.out_channels), np.int64)
-        self.stages[-1].run(padded, logits)
+        for index, stage in enumerate(self.stages):
+            padded, _ = entering.pop(index)
+            for taker, _ in self.feeds[index]:
+                if taker not in entering:
+                    entering[taker] = self._padded(taker, len(pixels))
+            stage.run(padded, [entering[taker][1][..., part] for taker, part in self.feeds[index]] or [logits])
         return logits[:, 0, 0]
 
-    def _padded(self, index: int, shape: tuple[int, ...]) -> tuple[Array, Array]:
-        """Zeros for the codes (batch, channels, y, x) that enter stage `index`, channels last, and the part inside."""
-        batch, channels, height, width = shape
+    def _padded(self, index: int, batch: int) -> tuple[Array, Array]:
+        """Zeros for the codes (batch, y, x, channel) that enter stage `index`, padded, and the part inside."""
+        channels, height, width = self.graph.wiring.before[index]
         py, px = self.stages[index].layer.padding
         whole = np.zeros((batch, height + 2 * py, width + 2 * px, channels), np.uint8)
         return whole, whole[:, py : py + height, px : px + width]

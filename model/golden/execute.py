@@ -7,7 +7,7 @@ derived from the weights themselves and checked, as are the codes that it rests 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ def conv_naive(codes: Array, layer: Layer) -> Array:
             for x in range(width):
                 for ky in range(kernel_y):
                     for kx in range(kernel_x):
-                        for i in range(layer.in_channels):
-                            code = int(padded[i, y * sy + ky, x * sx + kx])
+                        for i, channel in enumerate(layer.group_channels[o * layer.groups // layer.out_channels]):
+                            code = int(padded[channel, y * sy + ky, x * sx + kx])
                             psum[o, y, x] += int(layer.weight[o, i, ky, kx]) * code
     return psum
 
@@ -74,7 +74,7 @@ def conv(codes: Array, layer: Layer) -> Array:
     for y in range(ky):
         for x in range(kx):
             patches[:, :, :, y, x] = padded[:, y : y + rows * sy : sy, x : x + cols * sx : sx][:, :rows, :cols]
-    weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels).astype(dtype)  # (ky*kx*in, out)
+    weight = layer.dense.transpose(2, 3, 1, 0).reshape(-1, layer.out_channels).astype(dtype)  # (ky*kx*in, out)
     psum: Array = patches.reshape(batch * rows * cols, -1) @ weight  # (batch*y*x, out)
     return psum.reshape(batch, rows, cols, layer.out_channels).astype(np.int64)
 
@@ -104,25 +104,41 @@ def check_pixels(graph: IntegerGraph, pixels: Array) -> None:
 
 
 def activations(graph: IntegerGraph, pixels: Array) -> Iterator[tuple[Layer, Array, Array]]:
-    """Walk the graph: yields (layer, its input codes, its output codes or logits), each (batch, channels, y, x)."""
+    """Walk the graph: yields (layer, its input codes, its output codes or logits), each (batch, channels, y, x).
+
+    The input codes of a layer that takes several maps are theirs, one after another along the channels. A map is kept
+    until the last layer that takes it.
+    """
     check_pixels(graph, pixels)
-    codes = pixels
-    for layer in graph.layers:
+    maps: dict[int, Array] = {}
+    for index, layer in enumerate(graph.layers):
+        codes = gather(maps, graph.wiring.takes[index], pixels)
         result = finish(conv(codes, layer), layer)
+        for dead in graph.wiring.dead_after(index):
+            del maps[dead]
+        maps[index] = result
         yield layer, codes, result
-        codes = result
+
+
+def gather(maps: Mapping[int, Array], takes: Sequence[int], pixels: Array) -> Array:
+    """The maps (batch, channels, y, x) that a layer takes as one; `pixels` for the layer that takes none."""
+    if len(takes) < 2:
+        return maps[takes[0]] if takes else pixels
+    return np.concatenate([maps[at] for at in takes], axis=1)
 
 
 def layer_input(graph: IntegerGraph, pixels: Array, name: str) -> Array:
     """Codes that enter the layer `name`, (batch, channels, y, x)."""
     wanted = graph.layer(name)
     check_pixels(graph, pixels)
-    codes = pixels
-    for layer in graph.layers:
-        if layer is wanted:
+    if wanted is graph.layers[0]:
+        return pixels
+    maps: dict[int, Array] = {}
+    for index, (_, _, result) in enumerate(activations(graph, pixels)):
+        maps[index] = result
+        if graph.layers[index + 1] is wanted:
             break
-        codes = finish(conv(codes, layer), layer)
-    return codes
+    return gather(maps, graph.wiring.takes[graph.layers.index(wanted)], pixels)
 
 
 def logits(graph: IntegerGraph, pixels: Array, batch: int = 128) -> Array:

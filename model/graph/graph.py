@@ -1,12 +1,13 @@
 """The integer graph as frozen dataclasses, checked when built.
 
-A graph is a chain of layers. Each layer is a convolution over codes, a requantization per output channel and, where
-asked, max pooling:
+A graph is a list of layers in order of execution. Each layer is a convolution over the codes of the layers that it
+takes (one after another along the channels), a requantization per output channel and, where asked, max pooling:
 
-    p[o, y, x] = sum_{i, ky, kx} w[o, i, ky, kx] * a[i, y*sy + ky - py, x*sx + kx - px]      (zero outside the map)
+    p[o, y, x] = sum_{i, ky, kx} w[o, i, ky, kx] * a[g(o, i), y*sy + ky - py, x*sx + kx - px]   (zero outside the map)
     c[o, y, x] = clamp((p * M[o] + B[o]) >> S, 0, a_max)       or, for logits, the same without a clamp
 
-A linear layer is the convolution whose kernel is the whole map, so one rule serves both.
+with g(o, i) the i-th input channel of o's group. One rule serves them all: a linear layer is the convolution whose
+kernel is the whole map; `model.graph.kinds` makes residual adds and average pooling of it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
+from model.graph.wiring import Wiring, check_groups, wire
 from model.numeric.formats import IntFormat, signed_bits_for
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +40,7 @@ class Layer:
     ----------
     name : str
         The torch module's name, e.g. ``features.27``.
-    weight : int8 array (out_channels, in_channels, kernel_y, kernel_x), read-only after construction
+    weight : int8 array (out_channels, in_channels / groups, kernel_y, kernel_x), read-only after construction
     wgt, act : IntFormat
         Formats of the weight codes and of the input activation codes.
     multiplier, bias : int64 arrays (out_channels,)
@@ -51,6 +53,10 @@ class Layer:
         Along y and x. Padding is code 0.
     pool : int
         Side and stride of max pooling on the output codes; 1 for none.
+    groups : int
+        Output channels and every map taken fall into so many equal parts; part g of the output sees part g of each map.
+    inputs : tuple of str
+        Names of the layers taken; empty for the layer before, or for the graph's input.
 
     Raises
     ------
@@ -69,6 +75,8 @@ class Layer:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     pool: int = 1
+    groups: int = 1
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"layer {self.name}"
@@ -97,6 +105,7 @@ class Layer:
             raise LockstepError(
                 f"{where}: padding {self.padding} is not smaller than the kernel {self.kernel}: an output of zeros only"
             )
+        check_groups(self)
         low, high = self.psum_range
         reach = [int(v) * int(m) + int(b) for v in (low, high) for m, b in zip(self.multiplier, self.bias, strict=True)]
         if signed_bits_for(min(reach), max(reach)) > 63:
@@ -116,7 +125,27 @@ class Layer:
     @property
     def in_channels(self) -> int:
         """Number of input channels."""
-        return int(self.weight.shape[1])
+        return int(self.weight.shape[1]) * self.groups
+
+    @cached_property
+    def group_channels(self) -> Array:
+        """The input channels that each group sees: int64 (groups, in_channels / groups)."""
+        if self.groups == 1:
+            return np.arange(self.in_channels)[None]
+        maps = max(1, len(self.inputs))
+        every = np.arange(self.in_channels).reshape(maps, self.groups, -1)  # (map, group, channel of the part)
+        return np.ascontiguousarray(every.transpose(1, 0, 2).reshape(self.groups, -1))  # (group, map * channel)
+
+    @cached_property
+    def dense(self) -> Array:
+        """The weight as if there were no groups, zeros between them: int8 (out_channels, in_channels, ky, kx)."""
+        if self.groups == 1:
+            return self.weight
+        full = np.zeros((self.out_channels, self.in_channels, *self.kernel), np.int8)
+        outs = np.arange(self.out_channels).reshape(self.groups, -1, 1)  # (group, out of it, 1)
+        full[outs, self.group_channels[:, None]] = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
+        full.setflags(write=False)
+        return full
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -169,6 +198,8 @@ class Layer:
             "stride": list(self.stride),
             "padding": list(self.padding),
             "pool": self.pool,
+            **({"groups": self.groups} if self.groups != 1 else {}),
+            **({"inputs": list(self.inputs)} if self.inputs else {}),
         }
 
 
@@ -193,7 +224,7 @@ class IntegerGraph:
         The network, e.g. ``vgg16``.
     input_shape : (channels, height, width)
     layers : tuple of Layer
-        In order of execution; each one's formats and shapes fit the next. The last one gives the logits.
+        In order of execution; their formats and shapes fit. The last one gives the logits.
     classes : tuple of str
         Class names, in logit order.
     meta : mapping of JSON values
@@ -217,26 +248,18 @@ class IntegerGraph:
             raise LockstepError(f"graph {self.name} has no layers")
         if len({layer.name for layer in self.layers}) != len(self.layers):
             raise LockstepError(f"graph {self.name} has two layers of one name")
-        channels, height, width = self.input_shape
         if min(self.input_shape) < 1:
             raise LockstepError(f"graph {self.name}: input shape {self.input_shape} is impossible")
-        act = self.layers[0].act
-        for index, layer in enumerate(self.layers):
-            if layer.in_channels != channels:
-                raise LockstepError(f"layer {layer.name} takes {layer.in_channels} channels but gets {channels}")
-            if layer.act != act:
-                raise LockstepError(f"layer {layer.name} takes {layer.act} but gets {act}")
-            height, width = layer.map_after(height, width)
-            channels = layer.out_channels
-            if layer.out is None:
-                if index != len(self.layers) - 1 or (height, width) != (1, 1):
-                    raise LockstepError(f"layer {layer.name} gives logits but is not a last layer with a 1x1 map")
-            else:
-                act = layer.out
+        channels = wire(self.layers, self.input_shape).after[-1][0]
         if self.layers[-1].out is not None:
             raise LockstepError(f"graph {self.name}: the last layer {self.layers[-1].name} must give logits")
         if len(self.classes) != channels:
             raise LockstepError(f"graph {self.name} has {len(self.classes)} class names for {channels} logits")
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """Which layer takes which, and the maps between them."""
+        return wire(self.layers, self.input_shape)
 
     def layer(self, name: str) -> Layer:
         """The layer called `name`; LockstepError lists the names there are."""

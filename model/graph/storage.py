@@ -1,8 +1,8 @@
 """Integer graphs on disk: one zip file of a JSON description and packed codes, nothing that could run code when read.
 
     graph.json            the description (IntegerGraph.describe), `meta`, `format`, `version`, `sha256`
-    <i>.weight            layer i's weight codes in (out, in, ky, kx) order: two's complement, `bits` each, MSB first,
-                          no gaps, last byte filled up with zeros
+    <i>.weight            layer i's weight codes in (out, in / groups, ky, kx) order: two's complement, `bits` each, MSB
+                          first, no gaps, last byte filled up with zeros
     <i>.multiplier/.bias  int64, little endian
 
 The same graph gives the same bytes (no compression, fixed time stamps), so a file can be compared and committed.
@@ -175,6 +175,8 @@ def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> L
         stride=(int(item["stride"][0]), int(item["stride"][1])),
         padding=(int(item["padding"][0]), int(item["padding"][1])),
         pool=int(item["pool"]),
+        groups=int(item.get("groups", 1)),
+        inputs=tuple(str(name) for name in item.get("inputs", ())),
     )
 
 

@@ -225,6 +225,10 @@ def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> N
 
 def _compile(taken: Taken, shape: EngineShape, source: OuterMap | InnerMap, top: bool) -> LayerProgram:
     layer, pool = taken.layer, taken.layer.pool
+    if layer.groups > 1 or layer.inputs:
+        raise LockstepError(
+            f"layer {layer.name} has groups or takes layers by name; the engine runs chains of plain ones"
+        )
     if layer.out is None and pool > 1:
         raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")
     out_y, out_x = layer.map_after(*taken.given)

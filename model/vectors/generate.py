@@ -52,9 +52,7 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
     """
     layer = graph.layer(name)
     size = ArraySize(rows, cols)
-    _, height, width = graph.input_shape
-    for before in graph.layers[: graph.layers.index(layer)]:
-        height, width = before.map_after(height, width)
+    _, height, width = graph.wiring.before[graph.layers.index(layer)]
     cut = tiling.tiling_of(layer, height, width, rows, cols)
     acc_bits = max(ACC_BITS, (cut.kijs * cut.len_onij - 1).bit_length())
     least = layer.wgt.min if layer.wgt.symmetric else None
@@ -99,7 +97,7 @@ def generate(graph: IntegerGraph, pixels: Array, manifest: Manifest) -> VectorSe
     layer = graph.layer(manifest.source["layer"])
     codes = layer_input(graph, pixels[None], layer.name)[0]
     act = tiling.tile_activations(codes, layer.padding, manifest.array.rows)
-    wgt = tiling.tile_weights(layer.weight, manifest.array.rows, manifest.array.cols)
+    wgt = tiling.tile_weights(layer.dense, manifest.array.rows, manifest.array.cols)
     psum = tiling.psums(act, wgt, manifest.useful_nij())
     relu = manifest.files.out[0].relu
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
