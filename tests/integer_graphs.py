@@ -12,25 +12,25 @@ ACT, WGT, PIXEL = IntFormat(4), IntFormat(4, signed=True, symmetric=True), IntFo
 
 
 def random_layer(
-    rng, name, shape, act=ACT, out=ACT, stride=(1, 1), padding=(0, 0), pool=1, groups=1, inputs=()
+    rng, name, shape, act=ACT, out=ACT, stride=(1, 1), padding=(0, 0), pool=1, groups=1, inputs=(), wgt=WGT
 ) -> Layer:
     """A layer of random codes whose requantization spreads its psums over the output codes."""
-    weight = rng.integers(WGT.min, WGT.max + 1, shape).astype(np.int8)
+    weight = wgt.values[rng.integers(0, wgt.levels, shape)].astype(wgt.dtype)
     reach = np.abs(weight.astype(int)).sum(axis=(1, 2, 3)) * act.max
     shift = 12
     multiplier = np.maximum((16 << shift) * 4 // np.maximum(reach, 1), 1).astype(np.int64)
     bias = np.full(shape[0], 3 << shift, np.int64)
-    return Layer(name, weight, WGT, act, multiplier, bias, shift, out, stride, padding, pool, groups, inputs)
+    return Layer(name, weight, wgt, act, multiplier, bias, shift, out, stride, padding, pool, groups, inputs)
 
 
-def small_graph(seed: int = 0, name: str = "small") -> IntegerGraph:
+def small_graph(seed: int = 0, name: str = "small", wgt=WGT) -> IntegerGraph:
     """Three input channels on a 6x5 map, three convolutions (strided, padded, pooled), a classifier over a 2x1 map."""
     rng = np.random.default_rng(seed)
     layers = (
-        random_layer(rng, "conv.0", (10, 3, 3, 3), act=PIXEL, padding=(1, 1)),
-        random_layer(rng, "conv.1", (9, 10, 3, 3), padding=(1, 1), pool=2),
-        random_layer(rng, "conv.2", (6, 9, 2, 2), stride=(1, 1), padding=(0, 0)),
-        random_layer(rng, "classifier", (4, 6, 2, 1), out=None),
+        random_layer(rng, "conv.0", (10, 3, 3, 3), act=PIXEL, padding=(1, 1), wgt=wgt),
+        random_layer(rng, "conv.1", (9, 10, 3, 3), padding=(1, 1), pool=2, wgt=wgt),
+        random_layer(rng, "conv.2", (6, 9, 2, 2), stride=(1, 1), padding=(0, 0), wgt=wgt),
+        random_layer(rng, "classifier", (4, 6, 2, 1), out=None, wgt=wgt),
     )
     return IntegerGraph(name, (3, 6, 5), layers, tuple("abcd"), {"recipe": {"seed": seed}})
 

@@ -16,13 +16,14 @@ from model.errors import LockstepError
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.numeric.formats import IntFormat
+from model.numeric.weights import FORMATS, named
 from tests.integer_graphs import small_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_examples_in_the_docstrings():
-    assert doctest.testmod(storage).attempted == 1
+    assert doctest.testmod(storage).attempted == 2
     assert doctest.testmod(storage).failed == 0
 
 
@@ -296,3 +297,42 @@ def test_shipped_graphs_are_whole_and_written_by_this_code(path):
     assert buffer.getvalue() == path.read_bytes()
     assert graph.name == path.name.removesuffix(storage.SUFFIX)
     assert 0.5 < graph.meta["integer_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_graphs_of_every_weight_format_there_and_back(tmp_path, name):
+    graph = small_graph(1, wgt=named(name))
+    storage.save(graph, tmp_path / "graph.zip")
+    again = storage.load(tmp_path / "graph.zip")
+    assert again.sha256 == graph.sha256
+    for before, after in zip(graph.layers, again.layers, strict=True):
+        assert after.wgt == before.wgt == named(name)
+        assert after.weight.dtype == before.weight.dtype == named(name).dtype
+        np.testing.assert_array_equal(after.weight, before.weight)
+
+
+def test_the_same_weights_in_another_format_have_another_hash():
+    one, other = named("ternary"), named("int2")
+    assert one.values.tolist() == other.values.tolist()
+    assert small_graph(1, wgt=one).sha256 != small_graph(1, wgt=other).sha256
+
+
+def test_power_of_two_weights_bit_by_bit():
+    assert storage.pack_codes(np.array([1, -1, 128, -64]), named("pot4")).hex() == "087e"  # 0000 1000 0111 1110
+    assert storage.pack_codes(np.array([1, -2, 2]), named("pot2")).hex() == "34"  # 00 11 01, then filling
+    assert storage.pack_codes(np.array([-8, 0, 1]), named("level5")).hex() == "c080"  # 110 000 001, then filling
+
+
+def test_a_pattern_without_a_value_in_the_file_is_refused(tmp_path):
+    graph = small_graph(1, wgt=named("ternary"))
+    path = tmp_path / "graph.zip"
+    storage.save(graph, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["0.weight"] = b"\x80" + members["0.weight"][1:]  # the first pattern becomes 10
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(LockstepError) as caught:
+        storage.load(path)
+    assert str(caught.value) == f"{path}: pattern [0] (10 of ternary) is a negative zero"

@@ -32,7 +32,7 @@ class Flow(NamedTuple):
     wgt_valid, wgt_group : int
         Weight flit present; it is for columns wgt_group*lanes ... wgt_group*lanes + lanes - 1.
     wgt : tuple of int
-        The flit's weights, one a lane, signed.
+        The flit's weights, one a lane: values, whatever the bits that stand for them.
     """
 
     valid: int
@@ -61,14 +61,15 @@ Row = list[Pe]
 Array = list[Row]
 
 
-def idle(lanes: int) -> Flow:
-    """A port on which nothing happens."""
-    return Flow(0, 0, 0, 0, 0, (0,) * lanes)
+def idle(lanes: int, filler: int = 0) -> Flow:
+    """A port on which nothing happens, its weight lines low: the pattern of zeros, which has the value `filler`."""
+    return Flow(0, 0, 0, 0, 0, (filler,) * lanes)
 
 
-def reset(rows: int, cols: int, lanes: int) -> Array:
-    """A rows x cols array just after reset: every register is zero."""
-    return [[Pe(*idle(lanes), shadow=0, active=0, psum=0) for _ in range(cols)] for _ in range(rows)]
+def reset(rows: int, cols: int, lanes: int, filler: int = 0) -> Array:
+    """A rows x cols array just after reset: every register is zero, a weight's pattern of zeros has value `filler`."""
+    start = Pe(*idle(lanes, filler), shadow=filler, active=filler, psum=0)
+    return [[start for _ in range(cols)] for _ in range(rows)]
 
 
 def east(pe: Pe) -> Flow:

@@ -110,12 +110,19 @@ def tile_activations(codes: Array, padding: tuple[int, int], rows: int) -> Array
     )  # (ic, row, nij) -> (ic, nij, row)
 
 
-def tile_weights(weight: Array, rows: int, cols: int) -> Array:
-    """Weight codes (out, in, ky, kx) as int64 [oc][ic][kij][col][row], edge tiles filled with zeros."""
+def tile_weights(weight: Array, rows: int, cols: int, filler: int = 0) -> Array:
+    """Weights (out, in, ky, kx) as int64 [oc][ic][kij][col][row], edge tiles filled up.
+
+    Rows past the input channels take `filler`: they meet activations of 0. Columns past the output channels take 0; in
+    a format that has none (`filler` is not 0) they repeat the last channel, so that the psum bound, equation (4), holds
+    for them as well.
+    """
     outs, ins, ky, kx = weight.shape
     oc, ic = -(-outs // cols), -(-ins // rows)
-    full = np.zeros((oc * cols, ic * rows, ky * kx), np.int64)
+    full = np.full((oc * cols, ic * rows, ky * kx), filler, np.int64)
     full[:outs, :ins] = weight.reshape(outs, ins, ky * kx)
+    if filler:
+        full[outs:] = full[outs - 1]
     return np.ascontiguousarray(full.reshape(oc, cols, ic, rows, ky * kx).transpose(0, 2, 4, 1, 3))
 
 

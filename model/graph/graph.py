@@ -25,6 +25,7 @@ import numpy as np
 from model.errors import LockstepError
 from model.graph.wiring import Wiring, check_groups, wire
 from model.numeric.formats import IntFormat, signed_bits_for
+from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # of a graph or a layer: both become folders
@@ -40,9 +41,12 @@ class Layer:
     ----------
     name : str
         The torch module's name, e.g. ``features.27``.
-    weight : int8 array (out_channels, in_channels / groups, kernel_y, kernel_x), read-only after construction
-    wgt, act : IntFormat
-        Formats of the weight codes and of the input activation codes.
+    weight : array (out_channels, in_channels / groups, kernel_y, kernel_x) of `wgt.dtype`, read-only after construction
+        Values, not patterns: a power of two is itself.
+    wgt : IntFormat or PowerFormat
+        Format of the weights.
+    act : IntFormat
+        Format of the input activation codes.
     multiplier, bias : int64 arrays (out_channels,)
         M and B of the requantization; rounding (half up) is part of B.
     shift : int
@@ -66,7 +70,7 @@ class Layer:
 
     name: str
     weight: Array
-    wgt: IntFormat
+    wgt: WeightFormat
     act: IntFormat
     multiplier: Array
     bias: Array
@@ -81,12 +85,13 @@ class Layer:
     def __post_init__(self) -> None:
         where = f"layer {self.name}"
         _check_name("layer", self.name)
-        if self.weight.ndim != 4 or 0 in self.weight.shape or self.weight.dtype != np.int8:
-            raise LockstepError(
-                f"{where}: weight is {self.weight.dtype}{self.weight.shape}; expected int8 (out, in, ky, kx)"
-            )
         if not self.wgt.signed or self.wgt.bits > 8 or self.act.signed or self.act.bits > 8:
             raise LockstepError(f"{where}: weights must be signed, activations unsigned, both of at most 8 bits")
+        dtype = np.dtype(self.wgt.dtype)
+        if self.weight.ndim != 4 or 0 in self.weight.shape or self.weight.dtype != dtype:
+            raise LockstepError(
+                f"{where}: weight is {self.weight.dtype}{self.weight.shape}; expected {dtype} (out, in, ky, kx)"
+            )
         if self.out is not None and (self.out.signed or self.out.bits > 8):
             raise LockstepError(f"{where}: output codes must be unsigned, of at most 8 bits")
         self.wgt.check(self.weight, f"{where} weight")
@@ -191,9 +196,9 @@ class Layer:
         return {
             "name": self.name,
             "shape": list(self.weight.shape),
-            "wgt": _format_json(self.wgt),
-            "act": _format_json(self.act),
-            "out": None if self.out is None else _format_json(self.out),
+            "wgt": self.wgt.describe(),
+            "act": self.act.describe(),
+            "out": None if self.out is None else self.out.describe(),
             "shift": self.shift,
             "stride": list(self.stride),
             "padding": list(self.padding),
@@ -201,10 +206,6 @@ class Layer:
             **({"groups": self.groups} if self.groups != 1 else {}),
             **({"inputs": list(self.inputs)} if self.inputs else {}),
         }
-
-
-def _format_json(fmt: IntFormat) -> dict[str, Any]:
-    return {"bits": fmt.bits, "signed": fmt.signed, "symmetric": fmt.symmetric}
 
 
 def _check_name(what: str, name: str) -> None:
@@ -284,7 +285,7 @@ class IntegerGraph:
         """Hash of the arithmetic: shapes, formats and every code, but not `meta` nor the way the file is packed."""
         digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True, separators=(",", ":")).encode())
         for layer in self.layers:
-            digest.update(layer.weight.tobytes())
+            digest.update(layer.weight.astype(layer.weight.dtype.newbyteorder("<")).tobytes())
             digest.update(layer.multiplier.astype("<i8").tobytes())
             digest.update(layer.bias.astype("<i8").tobytes())
         return digest.hexdigest()

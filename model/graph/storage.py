@@ -1,8 +1,8 @@
 """Integer graphs on disk: one zip file of a JSON description and packed codes, nothing that could run code when read.
 
     graph.json            the description (IntegerGraph.describe), `meta`, `format`, `version`, `sha256`
-    <i>.weight            layer i's weight codes in (out, in / groups, ky, kx) order: two's complement, `bits` each, MSB
-                          first, no gaps, last byte filled up with zeros
+    <i>.weight            layer i's weights in (out, in / groups, ky, kx) order: the format's patterns, `bits` each, MSB
+                          first, no gaps, last byte filled up with zeros (an integer's pattern is its two's complement)
     <i>.multiplier/.bias  int64, little endian
 
 The same graph gives the same bytes (no compression, fixed time stamps), so a file can be compared and committed.
@@ -23,7 +23,7 @@ import numpy as np
 from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph, Layer
-from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat, format_of, int_of
 
 FORMAT, VERSION = "lockstep-graph", 1
 SUFFIX = ".graph.zip"
@@ -46,13 +46,13 @@ DAMAGE = (
 Array = np.ndarray[Any, Any]
 
 
-def pack_codes(codes: Array, fmt: IntFormat) -> bytes:
+def pack_codes(codes: Array, fmt: WeightFormat) -> bytes:
     """Codes as a bit string.
 
     Parameters
     ----------
     codes : integer array of any shape, in the range of `fmt`
-    fmt : IntFormat of at most 8 bits
+    fmt : IntFormat or PowerFormat, of at most 8 bits
 
     Returns
     -------
@@ -61,14 +61,15 @@ def pack_codes(codes: Array, fmt: IntFormat) -> bytes:
 
     Examples
     --------
-    >>> pack_codes(np.array([-1, 2, 7]), IntFormat(4, signed=True)).hex()
+    >>> from model.numeric.weights import named
+    >>> pack_codes(np.array([-1, 2, 7]), named("int4")).hex()
     'f270'
     """
     patterns = fmt.encode(codes).astype(np.uint8).reshape(-1, 1)
     return np.packbits(np.unpackbits(patterns, axis=1)[:, 8 - fmt.bits :]).tobytes()
 
 
-def unpack_codes(data: bytes, count: int, fmt: IntFormat) -> Array:
+def unpack_codes(data: bytes, count: int, fmt: WeightFormat) -> Array:
     """The inverse of `pack_codes`: the first `count` codes in `data`, int64 (count,)."""
     bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=count * fmt.bits)
     patterns: Array = np.zeros(count, np.uint8)
@@ -130,10 +131,6 @@ def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> byt
     return archive.read(info)
 
 
-def _format(value: dict[str, Any]) -> IntFormat:
-    return IntFormat(bits=value["bits"], signed=value["signed"], symmetric=value["symmetric"])
-
-
 def _read(archive: zipfile.ZipFile) -> IntegerGraph:
     head = json.loads(_member(archive, "graph.json"))
     if head["format"] != FORMAT or head["version"] != VERSION:
@@ -156,7 +153,7 @@ def _read(archive: zipfile.ZipFile) -> IntegerGraph:
 
 
 def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> Layer:
-    shape, wgt = tuple(int(n) for n in item["shape"]), _format(item["wgt"])
+    shape, wgt = tuple(int(n) for n in item["shape"]), format_of(item["wgt"])
     if len(shape) != 4 or min(shape) < 1:
         raise LockstepError(f"layer {index} has shape {shape}; expected four positive numbers")
     if wgt.bits > 8:
@@ -165,13 +162,13 @@ def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> L
     codes = unpack_codes(_member(archive, f"{index}.weight", -(-count * wgt.bits // 8)), count, wgt)
     return Layer(
         name=str(item["name"]),
-        weight=codes.astype(np.int8).reshape(shape),  # (out, in, ky, kx)
+        weight=codes.astype(wgt.dtype).reshape(shape),  # (out, in, ky, kx)
         wgt=wgt,
-        act=_format(item["act"]),
+        act=int_of(item["act"]),
         multiplier=np.frombuffer(_member(archive, f"{index}.multiplier", 8 * shape[0]), "<i8").astype(np.int64),
         bias=np.frombuffer(_member(archive, f"{index}.bias", 8 * shape[0]), "<i8").astype(np.int64),
         shift=int(item["shift"]),
-        out=None if item["out"] is None else _format(item["out"]),
+        out=None if item["out"] is None else int_of(item["out"]),
         stride=(int(item["stride"][0]), int(item["stride"][1])),
         padding=(int(item["padding"][0]), int(item["padding"][1])),
         pool=int(item["pool"]),

@@ -59,6 +59,30 @@ class IntFormat:
         """Number of legal codes."""
         return self.max - self.min + 1
 
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return f"{'int' if self.signed else 'uint'}{self.bits}"
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        """All legal codes, int64, rising."""
+        return np.arange(self.min, self.max + 1, dtype=np.int64)
+
+    @property
+    def filler(self) -> int:
+        """The code of the pattern of zeros, where no weight is and any would do."""
+        return 0
+
+    @property
+    def dtype(self) -> type[np.int8] | type[np.int16]:
+        """The least NumPy type that holds the codes of a weight."""
+        return np.int8 if self.max <= np.iinfo(np.int8).max else np.int16
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"bits": self.bits, "signed": self.signed, "symmetric": self.symmetric}
+
     def check(self, codes: np.ndarray[Any, Any], what: str) -> None:
         """Raise LockstepError naming the first of `codes` outside [min, max]; `what` says whose codes they are.
 
