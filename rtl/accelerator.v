@@ -8,7 +8,7 @@ module accelerator #(
   parameter integer Rows        = 8,      // input channels of a tile
   parameter integer Cols        = 8,      // output channels of a tile; Rows divides Cols or Cols divides Rows
   parameter integer ActWidth    = 4,      // bits of an activation, unsigned
-  parameter integer WgtWidth    = 4,      // bits of a weight, two's complement
+  parameter integer WgtWidth    = 4,      // bits of a weight
   parameter integer PsumWidth   = 20,     // bits of a psum, two's complement
   parameter integer WgtLanes    = 2,      // columns of weights in one word of the stream
   parameter integer ActDepth    = 16384,  // activation lines
@@ -17,6 +17,9 @@ module accelerator #(
   parameter integer BiasWidth   = 36,     // bits of B, two's complement
   parameter integer Layers      = 32,     // descriptors
   parameter integer ResultDepth = 16,     // lines of results that wait for m_axis_result, beside the newest
+  parameter integer WgtPower    = 0,      // the weight format, see mac_tile
+  parameter integer WgtZero     = 0,
+  parameter integer WgtStep     = 1,
   // derived, leave them: stream words are whole bytes
   parameter integer ActStreamWidth = (Rows * ActWidth + 7) / 8 * 8,
   parameter integer WgtStreamWidth = (WgtLanes * Rows * WgtWidth + 7) / 8 * 8
@@ -144,6 +147,9 @@ module accelerator #(
     .Cols      (Cols),
     .ActWidth  (ActWidth),
     .WgtWidth  (WgtWidth),
+    .WgtPower  (WgtPower),
+    .WgtZero   (WgtZero),
+    .WgtStep   (WgtStep),
     .PsumWidth (PsumWidth),
     .WgtLanes  (WgtLanes),
     .ActDepth  (ActDepth),

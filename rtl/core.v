@@ -19,7 +19,7 @@ module core #(
   parameter integer Rows      = 8,    // input channels of a tile
   parameter integer Cols      = 8,    // output channels of a tile
   parameter integer ActWidth  = 4,    // bits of an activation, unsigned
-  parameter integer WgtWidth  = 4,    // bits of a weight, two's complement
+  parameter integer WgtWidth  = 4,    // bits of a weight
   parameter integer PsumWidth = 16,   // bits of a partial sum, two's complement
   parameter integer WgtLanes  = 2,    // columns of weights in one flit
   parameter integer ActDepth  = 128,  // activation lines
@@ -27,6 +27,9 @@ module core #(
   parameter integer ActBanks  = 1,    // banks of the activation memory that one write fills
   parameter integer ActSegs   = 1,    // parts of an activation line with a write enable of their own
   parameter integer SideWidth = 1,    // bits of an instruction that come out beside its sum
+  parameter integer WgtPower  = 0,    // the weight format, see mac_tile
+  parameter integer WgtZero   = 0,
+  parameter integer WgtStep   = 1,
   // derived, leave them
   parameter integer Groups        = (Cols + WgtLanes - 1) / WgtLanes,
   parameter integer GroupWidth    = (Groups > 1) ? $clog2(Groups) : 1,
@@ -151,6 +154,9 @@ module core #(
     .Cols       (Cols),
     .ActWidth   (ActWidth),
     .WgtWidth   (WgtWidth),
+    .WgtPower   (WgtPower),
+    .WgtZero    (WgtZero),
+    .WgtStep    (WgtStep),
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
     .GroupWidth (GroupWidth)

@@ -8,7 +8,7 @@ module engine #(
   parameter integer Rows      = 8,      // input channels of a tile
   parameter integer Cols      = 8,      // output channels of a tile; Rows divides Cols or Cols divides Rows
   parameter integer ActWidth  = 4,      // bits of an activation, unsigned
-  parameter integer WgtWidth  = 4,      // bits of a weight, two's complement
+  parameter integer WgtWidth  = 4,      // bits of a weight
   parameter integer PsumWidth = 20,     // bits of a psum, two's complement
   parameter integer WgtLanes  = 2,      // columns of weights in one word of the stream
   parameter integer ActDepth  = 16384,  // activation lines
@@ -16,6 +16,9 @@ module engine #(
   parameter integer MulWidth  = 28,     // bits of M, two's complement
   parameter integer BiasWidth = 36,     // bits of B, two's complement
   parameter integer Layers    = 32,     // descriptors
+  parameter integer WgtPower  = 0,      // the weight format, see mac_tile
+  parameter integer WgtZero   = 0,
+  parameter integer WgtStep   = 1,
   // derived, leave them
   parameter integer ActBanks      = (Cols > Rows) ? Cols / Rows : 1,
   parameter integer ActSegs       = (Rows > Cols) ? Rows / Cols : 1,
@@ -227,6 +230,9 @@ module engine #(
     .Cols      (Cols),
     .ActWidth  (ActWidth),
     .WgtWidth  (WgtWidth),
+    .WgtPower  (WgtPower),
+    .WgtZero   (WgtZero),
+    .WgtStep   (WgtStep),
     .PsumWidth (PsumWidth),
     .WgtLanes  (WgtLanes),
     .ActDepth  (ActDepth),

@@ -13,7 +13,10 @@ module mac_array #(
   parameter integer Rows       = 8,   // input channels of a tile
   parameter integer Cols       = 8,   // output channels of a tile
   parameter integer ActWidth   = 4,   // bits of an activation, unsigned
-  parameter integer WgtWidth   = 4,   // bits of a weight, two's complement
+  parameter integer WgtWidth   = 4,   // bits of a weight
+  parameter integer WgtPower   = 0,   // the weight format, see mac_tile
+  parameter integer WgtZero    = 0,
+  parameter integer WgtStep    = 1,
   parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement
   parameter integer WgtLanes   = 2,   // columns of weights in one flit
   parameter integer GroupWidth = 2    // bits of a column-group number
@@ -50,6 +53,9 @@ module mac_array #(
         .Cols       (Cols),
         .ActWidth   (ActWidth),
         .WgtWidth   (WgtWidth),
+        .WgtPower   (WgtPower),
+        .WgtZero    (WgtZero),
+        .WgtStep    (WgtStep),
         .PsumWidth  (PsumWidth),
         .WgtLanes   (WgtLanes),
         .GroupWidth (GroupWidth)

@@ -6,7 +6,10 @@
 
 module mac_tile #(
   parameter integer ActWidth   = 4,   // bits of an activation, unsigned
-  parameter integer WgtWidth   = 4,   // bits of a weight, two's complement
+  parameter integer WgtWidth   = 4,   // bits of a weight
+  parameter integer WgtPower   = 0,   // 0: a weight is two's complement; n: a signed power of two of n exponents (shift_add)
+  parameter integer WgtZero    = 0,   // of a power of two: index 0 is the weight 0
+  parameter integer WgtStep    = 1,   // of a power of two: from one exponent to the next
   parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement; must hold the whole reduction
   parameter integer WgtLanes   = 2,   // columns of weights in one flit
   parameter integer GroupWidth = 2,   // bits of a column-group number
@@ -49,6 +52,28 @@ module mac_tile #(
   // The first pixel of a tile already multiplies by the new weight: no bubble between tiles.
   wire [WgtWidth-1:0] wgt = swap_i ? shadow_q : active_q;
 
+  wire [PsumWidth-1:0] power_sum;  // psum_i + wgt * act_i of powers of two
+
+  generate
+    if (WgtPower != 0) begin : gen_power
+      shift_add #(
+        .ActWidth  (ActWidth),
+        .WgtWidth  (WgtWidth),
+        .WgtPower  (WgtPower),
+        .WgtZero   (WgtZero),
+        .WgtStep   (WgtStep),
+        .PsumWidth (PsumWidth)
+      ) u_shift_add (
+        .act_i  (act_i),
+        .wgt_i  (wgt),
+        .psum_i (psum_i),
+        .sum_o  (power_sum)
+      );
+    end else begin : gen_integer
+      assign power_sum = {PsumWidth{1'b0}};
+    end
+  endgenerate
+
   // Valid flags move every cycle, data only beside its flag: an idle wave toggles nothing. A flit that arrives together
   // with a swap belongs to the tile after the one that starts: the swap takes the old shadow.
   // All registers stand in one block because a simulator wakes up once for it, and there are many of these tiles.
@@ -69,7 +94,8 @@ module mac_tile #(
       wgt_valid_q <= wgt_valid_i;
       if (valid_i) begin
         act_q  <= act_i;
-        psum_q <= $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});  // PsumWidth bits throughout
+        if (WgtPower != 0) psum_q <= power_sum;
+        else psum_q <= $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});  // PsumWidth bits throughout
         if (swap_i) active_q <= shadow_q;
       end
       if (wgt_valid_i) begin
@@ -92,7 +118,7 @@ module mac_tile #(
   initial begin
     if (ActWidth < 1)   $fatal(1, "%m: ActWidth %0d; expected 1 or more", ActWidth);
     if (WgtWidth < 2)   $fatal(1, "%m: WgtWidth %0d; expected 2 or more, weights are signed", WgtWidth);
-    if (PsumWidth < ProdWidth)
+    if (WgtPower == 0 && PsumWidth < ProdWidth)
       $fatal(1, "%m: PsumWidth %0d; expected ActWidth + WgtWidth = %0d or more", PsumWidth, ProdWidth);
     if (Lane < 0 || Lane >= WgtLanes) $fatal(1, "%m: Lane %0d; expected 0..%0d", Lane, WgtLanes - 1);
     if (Group < 0 || (Group >> GroupWidth) != 0)
@@ -101,10 +127,28 @@ module mac_tile #(
 `endif
 
 `ifdef SIM_CHECKS
-  wire signed [PsumWidth:0] psum_full = $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});
-  wire                      capture   = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
+  localparam integer LastIndex = WgtPower + WgtZero - 1;
+
+  wire signed [PsumWidth-1:0] value;  // of the weight, multiplied here to judge what is shifted there
+  wire [WgtWidth-1:0]         mine   = wgt_i[Lane*WgtWidth +: WgtWidth];
+  wire                        absent;  // `mine` is no weight: a negative zero, an index past the last
+  wire signed [PsumWidth:0]   psum_full = $signed(psum_i) + value * $signed({1'b0, act_i});
+  wire                        capture   = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
   reg fresh_q;   // shadow_q was loaded since the last swap
   reg loaded_q;  // active_q holds a weight
+
+  generate
+    if (WgtPower != 0) begin : gen_power_check
+      wire        [31:0]          index = {{(33-WgtWidth){1'b0}}, wgt[WgtWidth-2:0]};
+      wire        [31:0]          theirs = {{(33-WgtWidth){1'b0}}, mine[WgtWidth-2:0]};
+      wire signed [PsumWidth-1:0] size = (WgtZero != 0 && index == 0) ? 0 : 1 << (index - WgtZero) * WgtStep;
+      assign value  = wgt[WgtWidth-1] ? -size : size;
+      assign absent = theirs > LastIndex || (WgtZero != 0 && theirs == 0 && mine[WgtWidth-1]);
+    end else begin : gen_integer_check
+      assign value  = {{(PsumWidth-WgtWidth){wgt[WgtWidth-1]}}, wgt};
+      assign absent = 1'b0;
+    end
+  endgenerate
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -119,9 +163,10 @@ module mac_tile #(
       if (valid_i && !swap_i && !loaded_q) $fatal(1, "%m: pixel before any weight");
       if (valid_i && (^{act_i, psum_i, wgt}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
       if (wgt_valid_i && (^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
+      if (capture && absent) $fatal(1, "%m: pattern %b is no weight of this format", mine);
       if (valid_i && psum_full[PsumWidth] != psum_full[PsumWidth-1])
         $fatal(1, "%m: psum overflow, %0d + %0d * %0d does not fit %0d bits",
-               $signed(psum_i), $signed(wgt), act_i, PsumWidth);
+               $signed(psum_i), value, act_i, PsumWidth);
     end
   end
 `endif

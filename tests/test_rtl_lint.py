@@ -17,7 +17,7 @@ SOURCES = sorted(RTL.glob("*.v"))
 BLOCKS = [source.stem for source in SOURCES]
 # Every module is told here, so that none comes or goes unseen.
 MODULES = {
-    *("mac_tile", "mac_row", "mac_array", "l0", "ofifo", "delay", "sram", "sfp", "core"),
+    *("mac_tile", "shift_add", "mac_row", "mac_array", "l0", "ofifo", "delay", "sram", "sfp", "core"),
     *("walker", "sequencer", "loader", "requantize", "pool", "writeback", "act_mem", "engine"),
     *("fifo", "axil_regs", "result_stream", "accelerator"),
 }
@@ -27,11 +27,17 @@ SHAPES = {
     "odd": {"Rows": 3, "Cols": 5, "WgtLanes": 2, "ActDepth": 36, "PsumDepth": 144},
     "least": {"Rows": 1, "Cols": 1, "WgtLanes": 1, "ActDepth": 1, "PsumDepth": 1, "PsumWidth": 8},
     "wide": {"Rows": 16, "Cols": 4, "WgtLanes": 4, "ActWidth": 8, "WgtWidth": 8, "PsumWidth": 20},
+    "pot4": {"WgtPower": 8},
+    "pot2": {"WgtWidth": 2, "WgtPower": 2, "PsumWidth": 6},
+    "ternary": {"WgtWidth": 2, "WgtPower": 1, "WgtZero": 1},
+    "level5": {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3, "PsumWidth": 24},
+    "pot5": {"WgtWidth": 5, "WgtPower": 8, "WgtZero": 1, "ActWidth": 2},
 }
 ENGINES = {
     "8x8": {},
     "4x4": {"Rows": 4, "Cols": 4, "WgtLanes": 1, "ActDepth": 1000, "PsumDepth": 100, "PsumWidth": 16},
     "16x8, two segments": {"Rows": 16, "Cols": 8, "WgtLanes": 3, "ActDepth": 1000, "MulWidth": 40, "BiasWidth": 60},
+    "pot5": {"WgtWidth": 5, "WgtPower": 8, "WgtZero": 1},
     "4x8, two banks": {"Rows": 4, "Cols": 8, "ActDepth": 2048, "ActWidth": 8, "WgtWidth": 8, "Layers": 2},
 }
 

@@ -6,12 +6,18 @@ begun in cycle s, are there in cycles s .. t-1. Whatever is not marked valid is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from model.golden.cycle import Flow
+from model.golden.cycle import Flow, idle
+from model.numeric.formats import IntFormat
+from model.numeric.power import PowerFormat
+from model.numeric.weights import WeightFormat
+from tb.common.drivers import pack, unpack
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -26,12 +32,41 @@ class Shape:
     wgt_width: int
     psum_width: int
     wgt_lanes: int
+    wgt_power: int = 0
+    wgt_zero: int = 0
+    wgt_step: int = 1
 
     @classmethod
-    def of(cls, parameters: dict[str, int]) -> Shape:
-        """From Verilog parameters; a row has Rows 1."""
-        names = ("Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes")
-        return cls(parameters.get("Rows", 1), *(parameters[name] for name in names))
+    def of(cls, parameters: dict[str, int], cols: int | None = None) -> Shape:
+        """From Verilog parameters; a row has Rows 1, a PE's `cols` are given."""
+        names = ("ActWidth", "WgtWidth", "PsumWidth", "WgtLanes")
+        given = {"WgtPower": 0, "WgtZero": 0, "WgtStep": 1} | parameters
+        values = [given[name] for name in (*names, "WgtPower", "WgtZero", "WgtStep")]
+        return cls(given.get("Rows", 1), given["Cols"] if cols is None else cols, *values)
+
+    @cached_property
+    def wgt(self) -> WeightFormat:
+        """The weight format; of integers the one with the most negative code."""
+        if self.wgt_power:
+            return PowerFormat(self.wgt_power, bool(self.wgt_zero), self.wgt_step)
+        return IntFormat(self.wgt_width, signed=True)
+
+    def weights(self, rng: np.random.Generator, size: tuple[int, ...]) -> Ints:
+        """Random weights, the extremes and the filler (of integers 0) more often than others."""
+        if not self.wgt_power:
+            return random_codes(rng, self.wgt.min, self.wgt.max, size)
+        places = random_codes(rng, 0, self.wgt.levels - 1, size)
+        values = np.where(rng.random(size) < 0.1, self.wgt.filler, self.wgt.values[places])
+        return np.asarray(values, dtype=np.int64)
+
+    def bus(self, weights: Iterable[int]) -> int:
+        """Weights as one bus of patterns, weight i at [i*WgtWidth +: WgtWidth]."""
+        return pack(self.wgt.encode(np.array(list(weights), np.int64)).tolist(), self.wgt_width)
+
+    def from_bus(self, bus: int, count: int) -> list[int]:
+        """The inverse of `bus`."""
+        values: list[int] = self.wgt.decode(np.array(unpack(bus, self.wgt_width, count))).tolist()
+        return values
 
     @property
     def groups(self) -> int:
@@ -51,7 +86,12 @@ class Shape:
     @property
     def wgt_min(self) -> int:
         """Most negative weight."""
-        return -(1 << (self.wgt_width - 1))
+        return self.wgt.min
+
+    @property
+    def wgt_max(self) -> int:
+        """Largest weight."""
+        return self.wgt.max
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,8 @@ class Traffic:
         The weights that the flits carry.
     tile_of : int64, shape (n,)
         Tile of the pixel of each cycle, -1 where there is none.
+    filler : int
+        Weights of a port on which nothing happens.
     """
 
     valid: Ints
@@ -77,6 +119,7 @@ class Traffic:
     wgt: Ints
     tiles: Ints
     tile_of: Ints
+    filler: int = 0
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -85,7 +128,7 @@ class Traffic:
         """What enters `row` in `cycle`, `row` cycles after row 0; nothing before the first and after the last cycle."""
         n = cycle - row
         if not 0 <= n < len(self):
-            return Flow(0, 0, 0, 0, 0, (0,) * self.wgt.shape[1])
+            return idle(self.wgt.shape[1], self.filler)
         weights = tuple(int(w) for w in self.wgt[n, :, row])
         return Flow(
             int(self.valid[n]),
@@ -139,9 +182,9 @@ def make_traffic(
         All activations at their maximum and all weights at their maximum or minimum: the ends of the psum range.
     """
     rows, cols, lanes, groups = shape.rows, shape.cols, shape.wgt_lanes, shape.groups
-    tiles = random_codes(rng, shape.wgt_min, -shape.wgt_min - 1, (len(lengths), rows, cols))
+    tiles = shape.weights(rng, (len(lengths), rows, cols))
     if extreme:
-        tiles[:] = shape.wgt_min if extreme == "least" else -shape.wgt_min - 1
+        tiles[:] = shape.wgt_min if extreme == "least" else shape.wgt_max
     lead = groups + int(rng.integers(0, 4)) if spread else groups
     pixels: list[tuple[int, int]] = []  # cycle, tile
     starts: list[int] = []
@@ -164,7 +207,7 @@ def make_traffic(
     if extreme:
         act[:] = shape.act_max
     wgt_group = rng.integers(0, 1 << shape.group_width, size=total)
-    wgt = random_codes(rng, shape.wgt_min, -shape.wgt_min - 1, (total, lanes, rows))
+    wgt = shape.weights(rng, (total, lanes, rows))
     for cycle, tile in pixels:
         valid[cycle] = 1
         tile_of[cycle] = tile
@@ -182,7 +225,7 @@ def make_traffic(
             wgt[slot, : columns.shape[1]] = columns.T
         if spread:
             _add_decoys(rng, window, chosen, order, groups, shape, wgt_valid, wgt_group)
-    return Traffic(valid, swap, act, wgt_valid, wgt_group, wgt, tiles, tile_of)
+    return Traffic(valid, swap, act, wgt_valid, wgt_group, wgt, tiles, tile_of, shape.wgt.filler)
 
 
 def _add_decoys(

@@ -40,5 +40,5 @@ async def test_sums_in_memory_reach_the_lowest_psum(dut: Any) -> None:
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_sums_in_memory_reach_the_highest_psum(dut: Any) -> None:
     """The highest multiple of the largest weight: with 10-bit psums and 4-bit weights, 73 * 7 = 511, the very end."""
-    weight, most = -SHAPE.wgt_min - 1, (1 << (SHAPE.psum_width - 1)) - 1
+    weight, most = SHAPE.wgt_max, (1 << (SHAPE.psum_width - 1)) - 1
     await fill(dut, "most", weight, most - most % weight)

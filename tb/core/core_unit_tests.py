@@ -159,7 +159,7 @@ class Bench:
         here = 0 <= n < len(traffic)
         dut.wgt_valid_i.value = int(traffic.wgt_valid[n]) if here else 0
         dut.wgt_group_i.value = int(traffic.wgt_group[n]) if here else 0
-        dut.wgt_i.value = pack(traffic.wgt[n].ravel().tolist(), SHAPE.wgt_width) if here else 0
+        dut.wgt_i.value = SHAPE.bus(traffic.wgt[n].ravel().tolist()) if here else 0
 
     def finish(self) -> None:
         """Psums, sums and outputs: all came, and there were some."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tb.common.runner import simulate
+from tb.common.weight_formats import NAMED
 
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "ActDepth", "PsumDepth")
 SETS = [
@@ -26,3 +27,15 @@ def test_core_unit(values: tuple[int, ...]) -> None:
 
 def test_core_range() -> None:
     simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, RANGE, strict=True)))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_core_unit_of_powers_of_two(name: str) -> None:
+    """The same on each weight format."""
+    simulate("core", "tb.core.core_unit_tests", dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name])
+
+
+def test_core_range_of_powers_of_two() -> None:
+    """128 is the greatest weight, and 2**10 pixels' worth of it fill 18 bits."""
+    values = (2, 3, 3, 4, 14, 2, 16, 4)
+    simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, values, strict=True)) | NAMED["pot4"])

@@ -25,7 +25,7 @@ from tb.common.traffic import Shape, Traffic, make_traffic
 SHAPE = Shape.of(parameters())
 # A large array gets fewer tiles: one look at 8x8 reads 576 registers.
 SCALE = 1 if SHAPE.rows * SHAPE.cols <= 16 else 3
-SIGNED = ("shadow", "active", "psum")
+WEIGHTS = {"wgt": SHAPE.wgt_lanes, "shadow": 1, "active": 1}  # registers that hold patterns, and how many
 
 
 class Bench:
@@ -33,7 +33,7 @@ class Bench:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
-        self.array = golden.reset(SHAPE.rows, SHAPE.cols, SHAPE.wgt_lanes)
+        self.array = golden.reset(SHAPE.rows, SHAPE.cols, SHAPE.wgt_lanes, SHAPE.wgt.filler)
         self.compared = 0
         self.cycle = 0
         self.board = Scoreboard("psum")
@@ -43,7 +43,6 @@ class Bench:
         self.handles = [
             [[getattr(tile, f"{register}_q") for register in golden.Pe._fields] for tile in row] for row in tiles
         ]
-        self.widths = {"shadow": SHAPE.wgt_width, "active": SHAPE.wgt_width, "psum": SHAPE.psum_width}
 
     async def play(self, traffic: Traffic, stop: int | None = None) -> None:
         """Drive `traffic` (or its first `stop` cycles), let the wave run out; psums must reach the southern edge."""
@@ -69,7 +68,7 @@ class Bench:
         dut.act_i.value = pack([flow.act for flow in west], SHAPE.act_width)
         dut.wgt_valid_i.value = pack([flow.wgt_valid for flow in west], 1)
         dut.wgt_group_i.value = pack([flow.wgt_group for flow in west], SHAPE.group_width)
-        dut.wgt_i.value = pack([weight for flow in west for weight in flow.wgt], SHAPE.wgt_width)
+        dut.wgt_i.value = SHAPE.bus(weight for flow in west for weight in flow.wgt)
 
     def registers(self) -> golden.Array:
         """Every register of the device, as the golden array holds them."""
@@ -80,10 +79,11 @@ class Bench:
         words: list[Any] = []
         for register, handle in zip(golden.Pe._fields, handles, strict=True):
             bits = read(handle)
-            if register == "wgt":
-                words.append(tuple(unpack(bits, SHAPE.wgt_width, SHAPE.wgt_lanes, signed=True)))
-            elif register in SIGNED:
-                words.append(unpack(bits, self.widths[register], 1, signed=True)[0])
+            if register in WEIGHTS:
+                values = SHAPE.from_bus(bits, WEIGHTS[register])
+                words.append(tuple(values) if register == "wgt" else values[0])
+            elif register == "psum":
+                words.append(unpack(bits, SHAPE.psum_width, 1, signed=True)[0])
             else:
                 words.append(bits)
         return golden.Pe(*words)
@@ -111,14 +111,14 @@ class Bench:
     async def reset(self) -> None:
         """Reset with the inputs as they are; every register is zero afterwards, whatever was on the way is lost."""
         await reset(self.dut)
-        self.array = golden.reset(SHAPE.rows, SHAPE.cols, SHAPE.wgt_lanes)
+        self.array = golden.reset(SHAPE.rows, SHAPE.cols, SHAPE.wgt_lanes, SHAPE.wgt.filler)
         self.history = []
 
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     bench = Bench(dut)
-    bench.drive([golden.idle(SHAPE.wgt_lanes)] * SHAPE.rows)
+    bench.drive([golden.idle(SHAPE.wgt_lanes, SHAPE.wgt.filler)] * SHAPE.rows)
     start_clock(dut)
     await reset(dut)
     return bench
@@ -164,7 +164,7 @@ async def test_psum_exact_at_full_depth(dut: Any) -> None:
     bench, rng = await begin(dut), generator()
     for extreme in ("least", "most"):
         traffic = make_traffic(rng, SHAPE, [SHAPE.groups + 1] * 2, extreme=extreme)
-        weight = SHAPE.wgt_min if extreme == "least" else -SHAPE.wgt_min - 1
+        weight = SHAPE.wgt_min if extreme == "least" else SHAPE.wgt_max
         assert set(traffic.psums()[0][1]) == {SHAPE.rows * SHAPE.act_max * weight}
         await bench.play(traffic)
     finish(bench)

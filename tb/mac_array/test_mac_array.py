@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tb.common.runner import simulate
+from tb.common.weight_formats import NAMED
 
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth")
 SETS = [
@@ -21,3 +22,9 @@ SETS = [
 def test_mac_array(values: tuple[int, ...]) -> None:
     """Every PE register at every clock edge equals the cycle model."""
     simulate("mac_array", "tb.mac_array.mac_array_tests", dict(zip(NAMES, values, strict=True)))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_mac_array_of_powers_of_two(name: str) -> None:
+    """The same on each format."""
+    simulate("mac_array", "tb.mac_array.mac_array_tests", dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name])

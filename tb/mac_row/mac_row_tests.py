@@ -20,7 +20,7 @@ class Bench:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
-        self.row = golden.reset(1, SHAPE.cols, SHAPE.wgt_lanes)[0]
+        self.row = golden.reset(1, SHAPE.cols, SHAPE.wgt_lanes, SHAPE.wgt.filler)[0]
         self.seen = 0
 
     async def play(self, traffic: Traffic, rng: Any, coverage: Coverage, stop: int | None = None) -> None:
@@ -54,7 +54,7 @@ class Bench:
         dut = self.dut
         dut.valid_i.value, dut.swap_i.value, dut.act_i.value = west.valid, west.swap, west.act
         dut.wgt_valid_i.value, dut.wgt_group_i.value = west.wgt_valid, west.wgt_group
-        dut.wgt_i.value = pack(west.wgt, SHAPE.wgt_width)
+        dut.wgt_i.value = SHAPE.bus(west.wgt)
         dut.psum_i.value = pack(norths, SHAPE.psum_width)
 
     def compare(self, cycle: int) -> None:
@@ -74,7 +74,7 @@ class Bench:
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     bench = Bench(dut)
-    bench.drive(golden.idle(SHAPE.wgt_lanes), [0] * SHAPE.cols)
+    bench.drive(golden.idle(SHAPE.wgt_lanes, SHAPE.wgt.filler), [0] * SHAPE.cols)
     start_clock(dut)
     await reset(dut)
     return bench
@@ -114,6 +114,6 @@ async def test_reset_in_mid_work(dut: Any) -> None:
         traffic = make_traffic(rng, SHAPE, [5, 6, 7, 8], bubbles=0.2)
         await bench.play(traffic, rng, points(), stop=int(rng.integers(SHAPE.groups + 2, len(traffic))))
         await reset(dut)
-        bench.row = golden.reset(1, SHAPE.cols, SHAPE.wgt_lanes)[0]
+        bench.row = golden.reset(1, SHAPE.cols, SHAPE.wgt_lanes, SHAPE.wgt.filler)[0]
     await bench.play(make_traffic(rng, SHAPE, [4] * 4), rng, points())
     assert bench.seen > 0

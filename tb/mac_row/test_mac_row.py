@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tb.common.runner import simulate
+from tb.common.weight_formats import NAMED
 
 NAMES = ("Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth")
 SETS = [(8, 4, 4, 16, 2, 2), (5, 2, 8, 16, 2, 2), (3, 8, 2, 24, 1, 2), (4, 4, 4, 8, 4, 1)]
@@ -14,3 +15,9 @@ SETS = [(8, 4, 4, 16, 2, 2), (5, 2, 8, 16, 2, 2), (3, 8, 2, 24, 1, 2), (4, 4, 4,
 def test_mac_row(values: tuple[int, ...]) -> None:
     """Bubbles, back-to-back tiles, reset."""
     simulate("mac_row", "tb.mac_row.mac_row_tests", dict(zip(NAMES, values, strict=True)))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_mac_row_of_powers_of_two(name: str) -> None:
+    """The same on each format."""
+    simulate("mac_row", "tb.mac_row.mac_row_tests", dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name])

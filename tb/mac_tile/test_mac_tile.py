@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from model.numeric.power import PowerFormat
 from tb.common.runner import simulate
+from tb.common.weight_formats import NAMED, weight_parameters
 
 NAMES = ("ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Group", "Lane")
 SETS = [
@@ -20,3 +22,19 @@ SETS = [
 def test_mac_tile(values: tuple[int, ...]) -> None:
     """Registers, products, reset."""
     simulate("mac_tile", "tb.mac_tile.mac_tile_tests", dict(zip(NAMES, values, strict=True)))
+
+
+PLACES = [(4, 16, 2, 2, 1, 1), (8, 16, 4, 1, 0, 3), (2, 12, 1, 3, 5, 0)]
+PLACE_NAMES = ("ActWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Group", "Lane")
+OTHERS = {
+    "three exponents, two apart, and zero": PowerFormat(3, zero=True, step=2),
+    "five exponents, three patterns unused": PowerFormat(5),
+}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("name", [*NAMED, *OTHERS])
+def test_mac_tile_of_powers_of_two(name: str, place: tuple[int, ...]) -> None:
+    """Every weight by every activation, by shift and add."""
+    chosen = NAMED[name] if name in NAMED else weight_parameters(OTHERS[name])
+    simulate("mac_tile", "tb.mac_tile.mac_tile_tests", dict(zip(PLACE_NAMES, place, strict=True)) | chosen)

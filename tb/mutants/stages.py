@@ -73,6 +73,11 @@ STAGES = (
     Stage("ofifo", "tb.ofifo.ofifo_tests", {"Lanes": 5, "Width": 8}),
     Stage("sfp", "tb.sfp.sfp_tests", {"Cols": 5, "PsumWidth": 24}),
     Stage(
+        "shift_add",
+        "tb.shift_add.shift_add_tests",
+        {"ActWidth": 3, "WgtWidth": 3, "WgtPower": 3, "WgtZero": 1, "WgtStep": 2, "PsumWidth": 9},
+    ),
+    Stage(
         "mac_tile",
         "tb.mac_tile.mac_tile_tests",
         {"ActWidth": 8, "WgtWidth": 4, "PsumWidth": 24, "WgtLanes": 2, "GroupWidth": 2, "Group": 3, "Lane": 0},

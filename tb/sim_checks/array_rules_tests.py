@@ -64,6 +64,25 @@ async def mac_tile_unknown_operand(dut: Any) -> None:
     await show(dut, valid=1, swap=1)
 
 
+@rule
+async def mac_tile_pattern_of_negative_zero(dut: Any) -> None:
+    await load(dut, 0b000)
+    await load(dut, 0b110)  # -8: a weight
+    await load(dut, 0b100)
+
+
+@rule
+async def mac_tile_pattern_past_the_last(dut: Any) -> None:
+    await load(dut, 0b011)
+
+
+@rule
+async def mac_tile_power_psum_one_below_the_range(dut: Any) -> None:
+    await load(dut, 0b110)
+    await show(dut, valid=1, swap=1, act=1, psum=pack([-120], 8))  # -128: fits
+    await show(dut, valid=1, act=1, psum=pack([-121], 8))
+
+
 # ---------------------------------------------------------------- mac_array 2x2, l0 not in front of it
 
 

@@ -12,6 +12,8 @@ import pytest
 from tb.common.runner import ROOT, SimulationError, simulate
 
 TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
+LEVEL5 = TILE | {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
+SHIFT_ADD = {"ActWidth": 4, "WgtWidth": 4, "WgtPower": 8, "WgtZero": 0, "WgtStep": 1, "PsumWidth": 12}
 ARRAY = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
 CORE = {
     "Rows": 2,
@@ -49,6 +51,9 @@ BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_psum_one_above_the_range", "psum overflow, 127 + 1 * 1 does not fit 8 bits"),
     ("mac_tile", TILE, "mac_tile_psum_one_below_the_range", "psum overflow, -128 + -1 * 1 does not fit 8 bits"),
     ("mac_tile", TILE, "mac_tile_unknown_operand", "X in act, psum or weight"),
+    ("mac_tile", LEVEL5, "mac_tile_pattern_of_negative_zero", "pattern 100 is no weight of this format"),
+    ("mac_tile", LEVEL5, "mac_tile_pattern_past_the_last", "pattern 011 is no weight of this format"),
+    ("mac_tile", LEVEL5, "mac_tile_power_psum_one_below_the_range", "psum overflow, -121 + -8 * 1 does not fit 8 bits"),
     ("mac_array", ARRAY, "mac_array_rows_without_skew", "row 1 does not follow row 0"),
     ("ofifo", {"Lanes": 3, "Width": 8}, "ofifo_lanes_out_of_step", "aligned valids disagree"),
     ("sram", {"Width": 8, "Depth": 3}, "sram_write_behind_the_end", "write address 3, the memory ends at 2"),
@@ -110,6 +115,11 @@ ILLEGAL = [
     ("mac_tile", TILE | {"WgtWidth": 1}, "WgtWidth 1; expected 2 or more"),
     ("mac_tile", TILE | {"Lane": 1}, "Lane 1; expected 0..0"),
     ("mac_tile", TILE | {"Group": 2}, "Group 2 does not fit GroupWidth 1"),
+    ("shift_add", SHIFT_ADD | {"WgtWidth": 5}, "WgtWidth 5; expected 1 bit and those of 8 indices"),
+    ("shift_add", SHIFT_ADD | {"PsumWidth": 11}, "PsumWidth 11; expected 1 more than the 11 bits of a product"),
+    ("shift_add", SHIFT_ADD | {"WgtZero": 2}, "WgtZero 2; expected 0 or 1"),
+    ("shift_add", SHIFT_ADD | {"WgtStep": 0}, "WgtStep 0; expected 1 or more"),
+    ("mac_tile", TILE | {"WgtPower": 2}, "WgtWidth 4; expected 1 bit and those of 2 indices"),
     ("mac_array", ARRAY | {"Rows": 0}, "Rows 0; expected 1 or more"),
     ("l0", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
     ("ofifo", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
@@ -176,7 +186,10 @@ def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], mess
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-@pytest.mark.parametrize(("top", "parameters"), [("mac_tile", TILE), ("core", CORE), ("accelerator", ACCELERATOR)])
+@pytest.mark.parametrize(
+    ("top", "parameters"),
+    [("mac_tile", TILE), ("mac_tile", LEVEL5), ("shift_add", SHIFT_ADD), ("core", CORE), ("accelerator", ACCELERATOR)],
+)
 def test_legal_parameters_are_accepted(top: str, parameters: dict[str, int], tmp_path: Path) -> None:
     """The counterpart: with legal values the same command ends well."""
     chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]

@@ -19,6 +19,7 @@ from tb.synth.flows import synthesize
 from tb.synth.tools import Tool
 
 TOP = "mac_array"
+PARTS = (TOP, "mac_row", "mac_tile", "shift_add")
 TESTS = "tb.mac_array.mac_array_tests"
 SHAPE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2}
 LOOPED = re.compile(r"\\(gen_\w+)\[(\d+)\]\.(u_\w+) ")
@@ -48,7 +49,7 @@ def write_netlist(yosys: Tool, rtl: Path, parameters: Mapping[str, int], folder:
     ToolError
         When Yosys refuses.
     """
-    sources = [rtl / f"{name}.v" for name in (TOP, "mac_row", "mac_tile")]
+    sources = [rtl / f"{name}.v" for name in PARTS]
     counted = synthesize(yosys, "generic", sources, TOP, folder, parameters, "write_verilog -noattr yosys.v")
     text = LOOPED.sub(r"\1_\2_\3 ", (folder / "yosys.v").read_text())
     write_atomic(folder / "netlist" / f"{TOP}.v", text)

@@ -9,7 +9,7 @@ from typing import Any
 from model.files import read_json
 from tb.common.runner import ROOT
 from tb.synth.flows import synthesize
-from tb.synth.gates import shape
+from tb.synth.gates import PARTS, shape
 from tb.synth.tools import Tool, ToolError
 
 HARNESS = ROOT / "tb" / "synth" / "harness.v"
@@ -69,7 +69,7 @@ def place(yosys: Tool, nextpnr: Tool, target: Target, rtl: Path, folder: Path) -
     ToolError
         When a tool fails, for instance because the array does not fit.
     """
-    sources = [rtl / f"{name}.v" for name in ("mac_array", "mac_row", "mac_tile")] + [HARNESS]
+    sources = [rtl / f"{name}.v" for name in PARTS] + [HARNESS]
     parameters = shape(target.rows, target.cols)
     synthesize(yosys, target.flow, sources, "harness", folder, parameters, "write_json netlist.json")
     given = [f"--{target.device}", "--package", target.package, "--json", "netlist.json", "--report", "report.json"]

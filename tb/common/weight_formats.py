@@ -1,0 +1,17 @@
+"""Verilog parameters of the weight formats, for tests that run on each of them."""
+
+from __future__ import annotations
+
+from model.numeric.power import POWERS, PowerFormat
+
+
+def weight_parameters(fmt: PowerFormat) -> dict[str, int]:
+    """WgtWidth, WgtPower, WgtZero and WgtStep of a power-of-two format.
+
+    >>> weight_parameters(POWERS["level5"])
+    {'WgtWidth': 3, 'WgtPower': 2, 'WgtZero': 1, 'WgtStep': 3}
+    """
+    return {"WgtWidth": fmt.bits, "WgtPower": fmt.exponents, "WgtZero": int(fmt.zero), "WgtStep": fmt.step}
+
+
+NAMED = {name: weight_parameters(fmt) for name, fmt in POWERS.items()}
