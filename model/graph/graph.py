@@ -143,10 +143,10 @@ class Layer:
 
     @cached_property
     def dense(self) -> Array:
-        """The weight as if there were no groups, zeros between them: int8 (out_channels, in_channels, ky, kx)."""
+        """The weight as if there were no groups, zeros between them: of its type (out_channels, in_channels, ky, kx)."""
         if self.groups == 1:
             return self.weight
-        full = np.zeros((self.out_channels, self.in_channels, *self.kernel), np.int8)
+        full = np.zeros((self.out_channels, self.in_channels, *self.kernel), self.weight.dtype)
         outs = np.arange(self.out_channels).reshape(self.groups, -1, 1)  # (group, out of it, 1)
         full[outs, self.group_channels[:, None]] = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
         full.setflags(write=False)
