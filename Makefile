@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train evaluate vectors sim network random benchmark waves synth mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train evaluate vectors sim network random benchmark waves synth tradeoff mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -125,6 +125,10 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 #: TOOLS=pypi|native ONLY=<block> JOBS=<tools at a time> SIM=icarus|verilator
 #: OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
+
+tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
+#: NET=vgg16|tiny GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
+	@exec $(python) -m scripts.tradeoff $(flags)
 
 ##@ Check
 #: SIM=icarus|verilator SEED=1

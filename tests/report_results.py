@@ -79,6 +79,17 @@ def synth(**changes: Any) -> dict[str, Any]:
     return result | {"gate_level": {"passed": True, "tests": 7, "rows": 8, "cols": 8}} | changes
 
 
+def tradeoff(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
+    pe = {"error": None, "gates": 151, "flip_flops": 39, "luts": 72}
+    entry = {"name": net, "accuracy": 0.8831, "weight_bits": 4, "act_bits": 4, "psum_bits": 18, "cycles": 7400}
+    entry |= {"pe_generic": pe, "pe_ice40": pe, "pe_ecp5": pe | {"luts": 103}, "clock": {"error": None, "mhz": 107.5}}
+    gates = {"error": None, "values": 2345, "toggles": 28535136}
+    entry |= {"microseconds": 68.8, "toggles_per_mac": 68.75, "gates": gates}
+    other = entry | {"name": f"{net}_pot4", "accuracy": 0.8765, "pe_generic": pe | {"gates": 122}}
+    other |= {"gates": {"error": None, "values": 655, "toggles": 1}, "toggles_per_mac": 55.5}
+    return {"passed": True, "errors": [], "net": net, "networks": [entry, other]} | changes
+
+
 def tests(**changes: Any) -> dict[str, Any]:
     counts = {"passed": 1645, "failed": 0, "error": 0, "skipped": 1, "xfailed": 0}
     return {"passed": True, "tests": counts, "exit_status": 0, "seconds": 2500.0} | changes
@@ -102,6 +113,7 @@ EVERYTHING = {
     "random": random,
     "mutants": mutants,
     "synth": synth,
+    "tradeoff/vgg16": tradeoff,
     "test": tests,
     "benchmark": benchmark,
     "benchmark-train": benchmark_train,

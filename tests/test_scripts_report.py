@@ -17,7 +17,7 @@ from tests import report_results as made
 from tests.report_results import Page, put, put_everything
 
 HOSTILE = "<script>alert(1)</script>\"'&<b>\x00\x1b]]>-->"
-SECTIONS = ["accuracy", "network", "wavefront", "area", "verification", "provenance"]
+SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "verification", "provenance"]
 
 
 @pytest.fixture
@@ -141,6 +141,11 @@ def test_figures_of_the_other_results(build):
     assert area == [173, 41, 6, 76, 42, 2, 76, 42, 2]
     assert [v for _, vs in page.row("Clock of the array", "8x8, ecp5 85k")[1:] for v in vs] == [88.5, 9001, 83640]
     assert page.row("A PE of the array", "generic")[1][1] == [170.5]
+    formats = {row[0][0]: [v for _, vs in row[1:] for v in vs] for row in page.tables["Formats side by side"][1:]}
+    assert formats == {
+        "vgg16": [0.8831, 4, 4, 18, 151, 39, 72, 103, 107.5, 7400, 68.8, 68.75],
+        "vgg16_pot4": [0.8765, 4, 4, 18, 122, 39, 72, 103, 107.5, 7400, 68.8, 55.5],
+    }
     said = {row[0][0]: row[2][1] for row in page.tables["What was checked"][1:]}
     assert said == {
         "sim": [4608, 4608, 255, 255, 0],
@@ -148,6 +153,7 @@ def test_figures_of_the_other_results(build):
         "random": [201, 65151, 0],
         "mutants": [72, 72],
         "synth": [7],
+        "tradeoff vgg16": [3000, 2, 2],
         "test": [1645, 1],
         "evaluate vgg16": [30, 40, 0.75],
         "train vgg16": [0, 42729472],
@@ -171,6 +177,7 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
         "make train NET=vgg16",
         "make evaluate NET=vgg16",
         "make network NET=vgg16",
+        "make tradeoff NET=vgg16",
         "make sim WAVES=vcd",
         *(f"make {name}" for name in ("sim", "random", "mutants", "synth", "test", "benchmark", "benchmark-train")),
     }

@@ -188,3 +188,60 @@ def cells(title: str, numbers: Sequence[int], columns: int, kinds: int, side: in
         groups.setdefault(kind, []).append(f"M{x + 0.5} {y + 0.5}h{side - 1}v{side - 1}h{1 - side}z")
     body = "".join(f'<path d="{"".join(path)}" class="{kind}"/>' for kind, path in sorted(groups.items()))
     return picture(title, len(numbers) // columns * side, body, columns * side)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a scatter plot: its name, its place, and what a pointer is told."""
+
+    label: str
+    x: float
+    y: float
+    told: str
+
+
+def scatter(title: str, points: Sequence[Point], across: str, percent: bool = False) -> str:
+    """Named points; `across` says what the x axis is, which begins at 0. The y axis covers the points alone.
+
+    Parameters
+    ----------
+    title : str
+        For readers that do not see the picture.
+    points : sequence of Point
+        One or more.
+    across : str
+    percent : bool
+        Whether the y values are fractions.
+    """
+    left, top, room, tall = 44, 10, WIDTH - 44 - 14, 170
+    high_x = max(point.x for point in points) * 1.05 or 1.0
+    low, high = min(point.y for point in points), max(point.y for point in points)
+    margin = (high - low) * 0.12 or max(abs(high), 1e-9) * 0.01
+    low, high = low - margin, min(high + margin, 1.0) if percent else high + margin
+
+    def place(point: Point) -> tuple[float, float]:
+        return left + room * point.x / high_x, top + tall * (1 - (point.y - low) / (high - low))
+
+    out = []
+    for index in range(5):
+        value = low + (high - low) * index / 4
+        y = top + tall * (1 - index / 4)
+        out.append(f'<path d="M{left} {at(y)}H{left + room}" class="grid"/>')
+        out.append(words(left - 4, y + 4, f"{value:.1%}" if percent else short(value), "tick", "end"))
+    for value in ticks(high_x):
+        x = left + room * value / high_x
+        out.append(f'<path d="M{at(x)} {top}V{top + tall}" class="grid"/>')
+        out.append(words(x, top + tall + 14, short(value), "tick", "middle"))
+    out.append(words(left + room / 2, top + tall + 28, across, "tick", "middle"))
+    taken: list[tuple[float, float, float]] = []  # of the names: left end, right end, baseline
+    for point in sorted(points, key=lambda item: -item.y):
+        x, y = place(point)
+        out.append(f'<circle cx="{at(x)}" cy="{at(y)}" r="4" class="useful"><title>{text(point.told)}</title></circle>')
+        wide = 6.2 * len(point.label)
+        begin = x + 7 if x + 7 + wide <= left + room else x - 7 - wide
+        line = y + 4
+        while any(begin < end and begin + wide > start and abs(line - other) < 11 for start, end, other in taken):
+            line += 11  # names do not lie on one another
+        taken.append((begin, begin + wide, line))
+        out.append(words(begin, line, point.label))
+    return picture(title, max(top + tall + 34, max(line for _, _, line in taken) + 8), "".join(out))

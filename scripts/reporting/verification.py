@@ -12,7 +12,10 @@ from scripts.reporting.markup import NOTHING, badge, code, figure, percent, tabl
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 
-ORDER = ("sim", "network", "random", "mutants", "synth", "test", "evaluate", "train", "benchmark", "benchmark-train")
+ORDER = (
+    *("sim", "network", "random", "mutants", "synth", "tradeoff", "test", "evaluate", "train"),
+    *("benchmark", "benchmark-train"),
+)
 SHOWN = 20  # failing tests by name
 HEAD = ("check", "verdict", "what was compared", "command", "written")
 
@@ -123,6 +126,19 @@ def _synth(fields: Fields) -> str:
     return f"{figure(fields.object('gate_level').whole('tests'))} tests of the array on its gates"
 
 
+def _tradeoff(fields: Fields) -> str:
+    entries = fields.objects("networks")
+    runs = [
+        entry.object("gates").whole("values")
+        for entry in entries
+        if "gates" in entry and "values" in entry.object("gates")
+    ]
+    return (
+        f"{figure(sum(runs))} activations and logits of {figure(len(runs))} of {figure(len(entries))} formats "
+        "with the array as gates"
+    )
+
+
 def _test(fields: Fields) -> str:
     counts = fields.object("tests")
     return ", ".join(f"{figure(counts.whole(kind))} {text(kind)}" for kind in counts if counts.whole(kind)) or "no test"
@@ -163,6 +179,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "random": _random,
     "mutants": _mutants,
     "synth": _synth,
+    "tradeoff": _tradeoff,
     "test": _test,
     "evaluate": _evaluate,
     "train": _train,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import write_atomic
-from tb.common.runner import Outcome, simulate
+from tb.common.runner import ROOT, Outcome, simulate
 from tb.synth.flows import synthesize
 from tb.synth.tools import Tool
 
@@ -22,6 +22,7 @@ TOP = "mac_array"
 PARTS = (TOP, "mac_row", "mac_tile", "shift_add")
 TESTS = "tb.mac_array.mac_array_tests"
 SHAPE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2}
+PARAMETER = re.compile(r"^  parameter integer (\w+)", re.MULTILINE)
 LOOPED = re.compile(r"\\(gen_\w+)\[(\d+)\]\.(u_\w+) ")
 GATE = re.compile(r"^  assign (\S+(?: ?\[\d+\])?) = ([^?;\n]*[&|^][^?;\n]*);$", re.MULTILINE)
 
@@ -32,8 +33,15 @@ def shape(rows: int, cols: int) -> dict[str, int]:
     >>> shape(4, 4)["GroupWidth"], shape(8, 8)["GroupWidth"]
     (1, 2)
     """
-    groups = -(-cols // SHAPE["WgtLanes"])
-    return {"Rows": rows, "Cols": cols, **SHAPE, "GroupWidth": max(1, (groups - 1).bit_length())}
+    return array_parameters({"Rows": rows, "Cols": cols, **SHAPE})
+
+
+def array_parameters(engine: Mapping[str, int]) -> dict[str, int]:
+    """Those of an engine's parameters that its array has, and what the engine derives for it."""
+    groups = -(-engine["Cols"] // engine["WgtLanes"])
+    declared = PARAMETER.findall((ROOT / "rtl" / f"{TOP}.v").read_text())
+    own = {name: engine[name] for name in declared if name in engine}
+    return {**own, "GroupWidth": max(1, (groups - 1).bit_length())}
 
 
 def write_netlist(yosys: Tool, rtl: Path, parameters: Mapping[str, int], folder: Path) -> dict[str, int]:

@@ -8,6 +8,9 @@ module harness #(
   parameter integer Cols       = 8,
   parameter integer ActWidth   = 4,
   parameter integer WgtWidth   = 4,
+  parameter integer WgtPower   = 0,
+  parameter integer WgtZero    = 0,
+  parameter integer WgtStep    = 1,
   parameter integer PsumWidth  = 16,
   parameter integer WgtLanes   = 2,
   parameter integer GroupWidth = 2
@@ -39,6 +42,9 @@ module harness #(
     .Cols       (Cols),
     .ActWidth   (ActWidth),
     .WgtWidth   (WgtWidth),
+    .WgtPower   (WgtPower),
+    .WgtZero    (WgtZero),
+    .WgtStep    (WgtStep),
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
     .GroupWidth (GroupWidth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,18 @@ TARGETS = (
 )
 
 
-def place(yosys: Tool, nextpnr: Tool, target: Target, rtl: Path, folder: Path) -> dict[str, Any]:
+def place(
+    yosys: Tool, nextpnr: Tool, target: Target, rtl: Path, folder: Path, parameters: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """Synthesize, place and route the array between registers (harness.v).
+
+    Parameters
+    ----------
+    yosys, nextpnr : Tool
+    target : Target
+    rtl, folder : Path
+    parameters : mapping, optional
+        Of the array; default: those of `tb.synth.gates.shape` in the target's size.
 
     Returns
     -------
@@ -70,7 +81,7 @@ def place(yosys: Tool, nextpnr: Tool, target: Target, rtl: Path, folder: Path) -
         When a tool fails, for instance because the array does not fit.
     """
     sources = [rtl / f"{name}.v" for name in PARTS] + [HARNESS]
-    parameters = shape(target.rows, target.cols)
+    parameters = shape(target.rows, target.cols) if parameters is None else parameters
     synthesize(yosys, target.flow, sources, "harness", folder, parameters, "write_json netlist.json")
     given = [f"--{target.device}", "--package", target.package, "--json", "netlist.json", "--report", "report.json"]
     nextpnr.run(

@@ -108,7 +108,7 @@ class Dump:
                 self.signals[".".join([*scopes, words[3].partition("[")[0]])] = (words[2], int(words[1]))
         raise LockstepError(f"{self.path} has no $enddefinitions; expected a VCD dump")
 
-    def _changes(self) -> Iterator[tuple[int, str, str]]:
+    def changes(self) -> Iterator[tuple[int, str, str]]:
         """(time in steps, identifier code, bits) of every change."""
         now = 0
         for token in self._tokens:
@@ -141,7 +141,7 @@ class Dump:
         wanted = [self.signals[name][0] for name in names]
         values = dict.fromkeys(wanted, "x")
         level, before, time_of_step = "x", values.copy(), -1
-        for time, ident, bits in self._changes():
+        for time, ident, bits in self.changes():
             if time != time_of_step:
                 time_of_step, before = time, {}  # `before` holds what this time step has overwritten
             if ident == clock_id:

@@ -1,0 +1,168 @@
+"""`make tradeoff`: number formats side by side: accuracy, area of a PE, clock, cycles, toggles of a real run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.errors import LockstepError
+from model.files import alone, write_json
+from model.golden.cycles import layer_macs
+from model.graph import storage
+from model.graph.graph import IntegerGraph
+from model.program.compile import Program, compile_graph
+from model.program.fit import fitting_shape
+from scripts.datasets import BUILD
+from scripts.guard import guarded
+from scripts.numbers import whole_number
+from scripts.vectors import load_image
+from tb.common.runner import ROOT
+from tb.synth.jobs import Job, Result, read_blocks
+from tb.synth.tools import NAMES, find
+from tb.tradeoff.jobs import jobs_of
+
+OUT = BUILD / "tradeoff"
+MOST_JOBS = 64
+MOST_CYCLES = 50_000  # of a run on gates that is made unasked: some hundred cycles a second
+FACTS = ("accuracy", "test_images", "cycles", "macs", "weight_bits", "act_bits", "psum_bits")
+
+
+def members(net: str, build: Path = BUILD / "train", zoo: Path = storage.ZOO) -> list[str]:
+    """Names of the networks that are `net` in another format: ``<net>`` and ``<net>_...``, trained here or shipped.
+
+    Raises
+    ------
+    LockstepError
+        When there is none.
+    """
+    shipped = [path.name.removesuffix(storage.SUFFIX) for path in zoo.glob(f"*{storage.SUFFIX}")]
+    trained = [path.name.removesuffix(storage.SUFFIX) for path in build.glob(f"*/*{storage.SUFFIX}")]
+    found = sorted(name for name in {*shipped, *trained} if name == net or name.startswith(f"{net}_"))
+    if not found:
+        raise LockstepError(f"no integer graph of network {net!r}, in no format; train one with `make train NET={net}`")
+    return found
+
+
+@guarded
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit status: 0, 1 when a tool fails or gates and golden model differ, 2 for bad input."""
+    cores = min(os.cpu_count() or 1, MOST_JOBS)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--net", default="vgg16", help="vgg16, tiny ..., in every format that there is (%(default)s)")
+    parser.add_argument("--gates", default="", help="1 or 0: run it on gates or not (if it takes few cycles)")
+    parser.add_argument("--tools", help="pypi or native (pypi where it is installed)")
+    parser.add_argument("--jobs", default=str(cores), help="tools at a time (%(default)s)")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
+    args = parser.parse_args(arguments)
+    jobs = whole_number("JOBS", args.jobs, cores)
+    if not 1 <= jobs <= MOST_JOBS:
+        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_JOBS}, tools at a time")
+    if args.gates not in ("", "0", "1"):
+        raise LockstepError(f"GATES={args.gates}; expected 0 or 1, or nothing")
+    names = members(args.net)
+    out = args.out / args.net
+    with alone(out / "lock", f"`make tradeoff` in {out}", "name another folder: OUT=<folder>"):
+        (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
+        return _run(args, names, jobs, out.resolve())
+
+
+def facts(graph: IntegerGraph, program: Program) -> dict[str, Any]:
+    """What is known without a tool: the accuracy stored with the graph, widths, cycles by the closed form."""
+    _, height, width = graph.input_shape
+    macs = 0
+    for layer in graph.layers:
+        macs += layer_macs(layer, height, width)
+        height, width = layer.map_after(height, width)
+    return {
+        "accuracy": graph.meta.get("integer_accuracy"),
+        "test_images": graph.meta.get("test_images"),
+        "cycles": sum(item.cycles.total for item in program.layers),
+        "macs": macs,
+        "weight_bits": program.shape.wgt_width,
+        "act_bits": program.shape.act_width,
+        "psum_bits": program.shape.psum_width,
+    }
+
+
+def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> int:
+    started = time.monotonic()
+    tools = {name: find(name, args.tools) for name in NAMES}
+    blocks = read_blocks(ROOT / "rtl")
+    found: dict[str, dict[str, Any]] = {}
+    work: dict[str, list[Job]] = {}
+    for name in names:
+        graph = storage.load(storage.find(name))
+        program = compile_graph(graph, fitting_shape(graph))
+        found[name] = facts(graph, program) | {"sha256": graph.sha256}
+        gates = args.gates == "1" or (args.gates == "" and found[name]["cycles"] <= MOST_CYCLES)
+        found[name]["gates_run"] = gates
+        pixels = np.asarray(load_image("sample", None, graph))
+        work[name] = jobs_of(graph, program, pixels, tools, blocks, ROOT / "rtl", out / name, gates)
+    done = _finish([job for each in work.values() for job in each], jobs)
+    errors = [f"{name}: {result['error']}" for name, result in done.items() if result["error"]]
+    for name, each in work.items():
+        for job in each:
+            kind = f"pe_{job.kind}" if job.group == "area" else job.group
+            found[name][kind] = done[job.name]
+        _derive(found[name])
+    result = {
+        "passed": not errors,
+        "errors": errors,
+        "net": args.net,
+        "networks": [{"name": name, **entry} for name, entry in found.items()],
+        "tools": {name: {"version": tool.version, "source": tool.source} for name, tool in tools.items()},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(out / "result.json", result)
+    _tell(result)
+    print(f"{'PASS' if result['passed'] else 'FAIL'}  {args.out / args.net / 'result.json'}", flush=True)
+    return 0 if result["passed"] else 1
+
+
+def _derive(entry: dict[str, Any]) -> None:
+    """Time and toggles of an image from what was measured."""
+    mhz, toggles = entry["clock"].get("mhz"), entry.get("gates", {}).get("toggles")
+    entry["microseconds"] = None if mhz is None else round(entry["cycles"] / mhz, 1)
+    entry["toggles_per_mac"] = None if toggles is None else round(toggles / entry["macs"], 2)
+
+
+def _finish(work: list[Job], jobs: int) -> dict[str, Result]:
+    """Results by job, told one by one as they come."""
+    done: dict[str, Result] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed({pool.submit(job.finish): job for job in work}):
+                result = future.result()
+                done[result["name"]] = result
+                kept = " (kept)" if result["kept"] else ""
+                print(f"  {result['name']:<28} {result['seconds']:>7.1f} s{kept}  {result['error'] or ''}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {job.name: done[job.name] for job in work}
+
+
+def _tell(result: dict[str, Any]) -> None:
+    """The table."""
+    row = "  {:<16} {:>8} {:>5} {:>5} {:>6} {:>6} {:>6} {:>7} {:>10} {:>9} {:>9}".format
+    print(row("network", "accuracy", "psum", "gates", "FF", "iCE40", "ECP5", "MHz", "cycles", "us/image", "togg/MAC"))
+    for entry in result["networks"]:
+        accuracy = "-" if entry["accuracy"] is None else f"{entry['accuracy']:.2%}"
+        area = [entry[f"pe_{flow}"].get(part) for flow, part in _AREA]
+        rest = [entry["clock"].get("mhz"), entry["cycles"], entry["microseconds"], entry["toggles_per_mac"]]
+        cells = ["-" if cell is None else f"{cell:,}" for cell in [entry["psum_bits"], *area, *rest]]
+        print(row(entry["name"], accuracy, *cells))
+
+
+_AREA = (("generic", "gates"), ("generic", "flip_flops"), ("ice40", "luts"), ("ecp5", "luts"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
