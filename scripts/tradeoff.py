@@ -31,7 +31,6 @@ from tb.tradeoff.jobs import jobs_of
 OUT = BUILD / "tradeoff"
 MOST_JOBS = 64
 MOST_CYCLES = 50_000  # of a run on gates that is made unasked: some hundred cycles a second
-FACTS = ("accuracy", "test_images", "cycles", "macs", "weight_bits", "act_bits", "psum_bits")
 
 
 def members(net: str, build: Path = BUILD / "train", zoo: Path = storage.ZOO) -> list[str]:
@@ -75,17 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def facts(graph: IntegerGraph, program: Program) -> dict[str, Any]:
     """What is known without a tool: the accuracy stored with the graph, widths, cycles by the closed form."""
-    _, height, width = graph.input_shape
-    macs = 0
-    for layer in graph.layers:
-        macs += layer_macs(layer, height, width)
-        height, width = layer.map_after(height, width)
+    maps = graph.wiring.before
     return {
         "accuracy": graph.meta.get("integer_accuracy"),
         "test_images": graph.meta.get("test_images"),
         "cycles": sum(item.cycles.total for item in program.layers),
-        "macs": macs,
-        "weight_bits": program.shape.wgt_width,
+        "macs": sum(layer_macs(layer, *entering[1:]) for layer, entering in zip(graph.layers, maps, strict=True)),
+        "weights": sorted({layer.wgt.name for layer in graph.layers}),
         "act_bits": program.shape.act_width,
         "psum_bits": program.shape.psum_width,
     }
@@ -151,14 +146,31 @@ def _finish(work: list[Job], jobs: int) -> dict[str, Result]:
 
 def _tell(result: dict[str, Any]) -> None:
     """The table."""
-    row = "  {:<16} {:>8} {:>5} {:>5} {:>6} {:>6} {:>6} {:>7} {:>10} {:>9} {:>9}".format
-    print(row("network", "accuracy", "psum", "gates", "FF", "iCE40", "ECP5", "MHz", "cycles", "us/image", "togg/MAC"))
+    row = "  {:<16} {:>8} {:>8} {:>4} {:>5} {:>5} {:>6} {:>6} {:>6} {:>7} {:>10} {:>9} {:>9}".format
+    print(
+        row(
+            "network",
+            "accuracy",
+            "weights",
+            "act",
+            "psum",
+            "gates",
+            "FF",
+            "iCE40",
+            "ECP5",
+            "MHz",
+            "cycles",
+            "us/image",
+            "togg/MAC",
+        )
+    )
     for entry in result["networks"]:
         accuracy = "-" if entry["accuracy"] is None else f"{entry['accuracy']:.2%}"
         area = [entry[f"pe_{flow}"].get(part) for flow, part in _AREA]
         rest = [entry["clock"].get("mhz"), entry["cycles"], entry["microseconds"], entry["toggles_per_mac"]]
-        cells = ["-" if cell is None else f"{cell:,}" for cell in [entry["psum_bits"], *area, *rest]]
-        print(row(entry["name"], accuracy, *cells))
+        widths = [entry["act_bits"], entry["psum_bits"]]
+        cells = ["-" if cell is None else f"{cell:,}" for cell in [*widths, *area, *rest]]
+        print(row(entry["name"], accuracy, "/".join(entry["weights"]), *cells))
 
 
 _AREA = (("generic", "gates"), ("generic", "flip_flops"), ("ice40", "luts"), ("ecp5", "luts"))

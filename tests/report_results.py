@@ -81,11 +81,11 @@ def synth(**changes: Any) -> dict[str, Any]:
 
 def tradeoff(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     pe = {"error": None, "gates": 151, "flip_flops": 39, "luts": 72}
-    entry = {"name": net, "accuracy": 0.8831, "weight_bits": 4, "act_bits": 4, "psum_bits": 18, "cycles": 7400}
+    entry = {"name": net, "accuracy": 0.8831, "weights": ["int4"], "act_bits": 4, "psum_bits": 18, "cycles": 7400}
     entry |= {"pe_generic": pe, "pe_ice40": pe, "pe_ecp5": pe | {"luts": 103}, "clock": {"error": None, "mhz": 107.5}}
     gates = {"error": None, "values": 2345, "toggles": 28535136}
     entry |= {"microseconds": 68.8, "toggles_per_mac": 68.75, "gates": gates}
-    other = entry | {"name": f"{net}_pot4", "accuracy": 0.8765, "pe_generic": pe | {"gates": 122}}
+    other = entry | {"name": f"{net}_pot4", "accuracy": 0.8765, "weights": ["pot4"], "pe_generic": pe | {"gates": 122}}
     other |= {"gates": {"error": None, "values": 655, "toggles": 1}, "toggles_per_mac": 55.5}
     return {"passed": True, "errors": [], "net": net, "networks": [entry, other]} | changes
 

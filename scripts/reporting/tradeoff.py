@@ -35,7 +35,8 @@ def _render(source: Source) -> Callable[[Fields], str]:
                 [
                     text(name),
                     NOTHING if accuracy is None else percent(accuracy),
-                    *(figure(entry.maybe(bits)) for bits in ("weight_bits", "act_bits", "psum_bits")),
+                    text(", ".join(map(str, entry.array("weights")))),
+                    *(figure(entry.maybe(bits)) for bits in ("act_bits", "psum_bits")),
                     *(figure(value) for value in area),
                     figure(mhz),
                     figure(entry.whole("cycles")),
@@ -47,7 +48,7 @@ def _render(source: Source) -> Callable[[Fields], str]:
                 told = f"{name}: {accuracy:.2%} with {area[0]:,} gates a PE"
                 points.append(Point(name, area[0], accuracy, told))
         head = [
-            *("network", "accuracy", "weight bits", "activation bits", "psum bits", "gates of a PE", "flip-flops"),
+            *("network", "accuracy", "weights", "activation bits", "psum bits", "gates of a PE", "flip-flops"),
             *("LUTs, iCE40", "LUTs, ECP5", "MHz, ECP5", "cycles", "µs an image", "toggles a MAC"),
         ]
         pictures = []
