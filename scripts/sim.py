@@ -19,6 +19,7 @@ from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.proposals import refuse_with_proposal
 from tb.common.runner import DEFAULT_SEED, SimulationError, simulate
+from tb.common.weight_formats import weight_parameters
 from tb.core.launch import run_replay, wave_format
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
 from tb.waves.layout import gtkwave, surfer
@@ -76,7 +77,8 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         require_psum_bits(replay.vectors, str(manifest or folder / NAME))
         replays.append(replay)
         bits, array = replay.manifest.bits, replay.manifest.array
-        widths = f"act {bits.act}, wgt {bits.wgt}, psum {bits.psum} bits"
+        powers = "" if bits.wgt_power is None else f" ({bits.weights.name})"
+        widths = f"act {bits.act}, wgt {bits.wgt}{powers}, psum {bits.psum} bits"
         print(f"{folder} on the {array.rows}x{array.cols} array ({widths})", flush=True)
 
     try:
@@ -133,14 +135,14 @@ def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> d
     """Every PE register at every edge against the cycle model, on the set's array, 8x8 at most."""
     parameters = replay.parameters
     rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
-    act, wgt = parameters["ActWidth"], parameters["WgtWidth"]
-    extreme = rows * ((1 << act) - 1) << (wgt - 1)  # largest magnitude, of a negative psum
+    fmt = replay.manifest.bits.weights
+    extreme = rows * ((1 << parameters["ActWidth"]) - 1) * -fmt.min  # largest magnitude, of a negative psum
     groups = -(-cols // lanes)
     chosen = {
         "Rows": rows,
         "Cols": cols,
-        "ActWidth": act,
-        "WgtWidth": wgt,
+        "ActWidth": parameters["ActWidth"],
+        **weight_parameters(fmt),
         "PsumWidth": max(parameters["PsumWidth"], extreme.bit_length() + 1),
         "WgtLanes": lanes,
         "GroupWidth": max(1, (groups - 1).bit_length()),

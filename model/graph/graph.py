@@ -143,7 +143,7 @@ class Layer:
 
     @cached_property
     def dense(self) -> Array:
-        """The weight as if there were no groups, zeros between them: of its type (out_channels, in_channels, ky, kx)."""
+        """The weight as if there were no groups, zeros between them: (out_channels, in_channels, ky, kx)."""
         if self.groups == 1:
             return self.weight
         full = np.zeros((self.out_channels, self.in_channels, *self.kernel), self.weight.dtype)

@@ -79,6 +79,10 @@ class IntFormat:
         """The least NumPy type that holds the codes of a weight."""
         return np.int8 if self.max <= np.iinfo(np.int8).max else np.int16
 
+    def product_bits(self, act_bits: int) -> int:
+        """Width of the product of a code and an unsigned activation of `act_bits`."""
+        return act_bits + self.bits
+
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
         return {"bits": self.bits, "signed": self.signed, "symmetric": self.symmetric}

@@ -173,6 +173,10 @@ class PowerFormat:
             raise LockstepError(f"pattern {list(where)} ({pattern:0{self.bits}b} of {self.name}) {fault}")
         return np.asarray(values, dtype=np.int64)
 
+    def product_bits(self, act_bits: int) -> int:
+        """Width of the product of a value and an unsigned activation of `act_bits`."""
+        return act_bits + (self.exponents - 1) * self.step + 1
+
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
         return {"exponents": self.exponents, "zero": self.zero, "step": self.step}

@@ -79,7 +79,9 @@ def require_psum_bits(vectors: VectorSet, where: str) -> PsumBound:
     """
     bits, (oc, ic, kijs, cols, rows) = vectors.manifest.bits, vectors.wgt.shape
     most = (1 << bits.act) - 1 if bits.act_max is None else bits.act_max
-    by_channel = vectors.wgt.transpose(0, 3, 1, 2, 4)  # (oc, ic, kij, col, row) -> (oc, col, ic, kij, row)
+    by_channel = vectors.wgt.transpose(0, 3, 1, 2, 4).copy()  # (oc, ic, kij, col, row) -> (oc, col, ic, kij, row)
+    used = rows - (ic * rows - vectors.manifest.layer.in_channels)  # rows of the last tile
+    by_channel[:, :, -1, :, used:] = 0  # whatever weight is there, it meets activations of 0
     bound = psum_bound(by_channel.reshape(oc * cols, ic, kijs, rows), most)
     if bound.bits > bits.psum:
         told = f"psums of output channel {bound.channel} may reach {bound.low}..{bound.high}"

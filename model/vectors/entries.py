@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.errors import LockstepError
+from model.numeric.formats import IntFormat
+from model.numeric.power import PowerFormat
+from model.numeric.weights import WeightFormat
 
 FIRST_WORDS = ("high", "low")
 WEIGHT_LINES = ("column", "row", "column_even_odd", "column_odd_even")
@@ -31,8 +34,20 @@ class ArraySize:
 
 
 @dataclass(frozen=True)
+class Powers:
+    """Weights that are powers of two, as `PowerFormat` has them."""
+
+    exponents: int
+    zero: bool
+    step: int
+
+
+@dataclass(frozen=True)
 class Bits:
-    """Widths of the words; where the maker promises narrower limits, the least weight and the greatest activation."""
+    """Widths of the words; where the maker promises narrower limits, the least weight and the greatest activation.
+
+    With `wgt_power` the words of weights are patterns of powers of two, else two's complement.
+    """
 
     act: int
     wgt: int
@@ -40,6 +55,7 @@ class Bits:
     acc: int
     wgt_min: int | None = None
     act_max: int | None = None
+    wgt_power: Powers | None = None
 
     def __post_init__(self) -> None:
         for name, (least, most) in BIT_LIMITS.items():
@@ -52,6 +68,20 @@ class Bits:
         require(
             self.act_max is None or 1 <= self.act_max <= most, f"bits.act_max is {self.act_max}; expected 1..{most}"
         )
+        if self.wgt_power is not None:
+            require(self.wgt_min is None, "bits.wgt_min is given beside bits.wgt_power; expected one of them")
+            need = self.weights.bits
+            require(self.wgt == need, f"bits.wgt is {self.wgt}; expected {need}, a pattern of bits.wgt_power")
+
+    @property
+    def weights(self) -> WeightFormat:
+        """The format of the weights' words."""
+        if self.wgt_power is None:
+            return IntFormat(self.wgt, signed=True)
+        try:
+            return PowerFormat(self.wgt_power.exponents, self.wgt_power.zero, self.wgt_power.step)
+        except LockstepError as error:
+            raise LockstepError(f"bits.wgt_power: {error}") from error
 
 
 @dataclass(frozen=True)

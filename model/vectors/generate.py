@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from model.errors import LockstepError
 from model.golden import tiling
 from model.golden.execute import layer_input
 from model.graph.graph import IntegerGraph
+from model.numeric.power import PowerFormat
 from model.vectors.entries import (
     AccFile,
     ActivationFile,
@@ -18,6 +20,7 @@ from model.vectors.entries import (
     Files,
     LayerShape,
     OutFile,
+    Powers,
     PsumFile,
     Tiles,
     WeightFile,
@@ -51,12 +54,15 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
         For an unknown layer, an impossible array, or psums that could overflow.
     """
     layer = graph.layer(name)
+    if layer.groups > 1 and layer.wgt.filler:
+        raise LockstepError(f"layer {name}: its groups take weights of 0 on the array, which {layer.wgt.name} has not")
     size = ArraySize(rows, cols)
     _, height, width = graph.wiring.before[graph.layers.index(layer)]
     cut = tiling.tiling_of(layer, height, width, rows, cols)
     acc_bits = max(ACC_BITS, (cut.kijs * cut.len_onij - 1).bit_length())
-    least = layer.wgt.min if layer.wgt.symmetric else None
-    bits = Bits(act=layer.act.bits, wgt=layer.wgt.bits, psum=psum_bits, acc=acc_bits, wgt_min=least)
+    power = Powers(**layer.wgt.describe()) if isinstance(layer.wgt, PowerFormat) else None
+    least = layer.wgt.min if layer.wgt.symmetric and power is None else None
+    bits = Bits(layer.act.bits, layer.wgt.bits, psum_bits, acc_bits, wgt_min=least, wgt_power=power)
     shape = LayerShape(cut.in_channels, cut.out_channels, cut.kernel, cut.stride, cut.padded_map, cut.out_map)
     files = Files(
         activation=ActivationFile("activation_tile{ic}.txt", HEADER_LINES, "high"),
@@ -97,7 +103,7 @@ def generate(graph: IntegerGraph, pixels: Array, manifest: Manifest) -> VectorSe
     layer = graph.layer(manifest.source["layer"])
     codes = layer_input(graph, pixels[None], layer.name)[0]
     act = tiling.tile_activations(codes, layer.padding, manifest.array.rows)
-    wgt = tiling.tile_weights(layer.dense, manifest.array.rows, manifest.array.cols)
+    wgt = tiling.tile_weights(layer.dense, manifest.array.rows, manifest.array.cols, layer.wgt.filler)
     psum = tiling.psums(act, wgt, manifest.useful_nij())
     relu = manifest.files.out[0].relu
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()

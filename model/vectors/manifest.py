@@ -169,7 +169,8 @@ class Manifest:
         lines, words = {"column": (self.array.cols, self.array.rows), "row": (self.array.rows, self.array.cols)}.get(
             self.files.weight.line, (2 * self.array.cols, self.array.rows // 2)
         )
-        return Text(lines * (1 if "{kij}" in self.files.weight.pattern else self.kijs), words, self.bits.wgt, True)
+        lines *= 1 if "{kij}" in self.files.weight.pattern else self.kijs
+        return Text(lines, words, self.bits.wgt, self.bits.wgt_power is None)
 
     @property
     def psum_text(self) -> Text:

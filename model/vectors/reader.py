@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
+from model.numeric.weights import WeightFormat
 from model.vectors.manifest import NAME, Manifest, read_manifest
 from model.vectors.text import Text, read_text
 
@@ -120,15 +121,18 @@ def _read_activations(folder: Path, manifest: Manifest) -> Array:
 
 def _read_weights(folder: Path, manifest: Manifest) -> Array:
     file, least, passes = manifest.files.weight, manifest.bits.wgt_min, []
-    most = (1 << manifest.bits.wgt - 1) - 1
+    most, fmt = (1 << manifest.bits.wgt - 1) - 1, manifest.bits.weights
     for oc, ic, kij in manifest.passes(file.pattern):
         name = manifest.file_name(file.pattern, oc, ic, kij)
         words = _read(folder, manifest, name, file.header_lines, manifest.weight_text)
         if least is not None:
             _refuse(words < least, words, folder / name, file.header_lines, f"{least}..{most} (bits.wgt_min)")
-        edge = {1: manifest.layer.out_channels - oc * manifest.array.cols}
-        edge[2] = manifest.layer.in_channels - ic * manifest.array.rows
-        _check_edge(words, lambda w: weight_order(w, manifest), edge, folder / name, file.header_lines)
+        if manifest.bits.wgt_power is not None:
+            words = _values(words, fmt, folder / name, file.header_lines)
+        # where there is no 0, a column without a channel holds anything: nobody looks at its sums
+        edge = {2: manifest.layer.in_channels - ic * manifest.array.rows}
+        edge |= {} if fmt.filler else {1: manifest.layer.out_channels - oc * manifest.array.cols}
+        _check_edge(words, lambda w: weight_order(w, manifest), edge, folder / name, file.header_lines, fmt.filler)
         passes.append(weight_order(words, manifest))
     shape = manifest.tiles.oc, manifest.tiles.ic, manifest.kijs, manifest.array.cols, manifest.array.rows
     return np.concatenate(passes).reshape(shape)
@@ -167,6 +171,13 @@ def _read_outs(folder: Path, manifest: Manifest) -> tuple[tuple[bool, Array], ..
     return tuple(outs)
 
 
+def _values(words: Array, fmt: WeightFormat, path: Path, header_lines: int) -> Array:
+    """The weights of patterns; LockstepError names the first that is none."""
+    legal = np.isin(words, fmt.encode(fmt.values))
+    _refuse(~legal, words, path, header_lines, f"a pattern of {fmt.name} (bits.wgt_power)")
+    return fmt.decode(words)
+
+
 def _refuse(bad: Array, words: Array, path: Path, header_lines: int, expected: str) -> None:
     """Raise LockstepError for the first true entry of `bad` ([line][word], as in the file)."""
     if bad.any():
@@ -176,17 +187,22 @@ def _refuse(bad: Array, words: Array, path: Path, header_lines: int, expected: s
 
 
 def _check_edge(
-    words: Array, order: Callable[[Array], Array], channels: dict[int, int], path: Path, header_lines: int
+    words: Array,
+    order: Callable[[Array], Array],
+    channels: dict[int, int],
+    path: Path,
+    header_lines: int,
+    filler: int = 0,
 ) -> None:
-    """Refuse a code other than 0 beyond the layer's channels; `channels` is the number used, by axis of the tile."""
+    """Refuse a code other than `filler` beyond the layer's `channels`: the number used, by axis of the tile."""
     tile = order(words)
     outside = np.zeros(tile.shape, bool)
     for axis, used in channels.items():
         if used < tile.shape[axis]:
             outside |= (np.arange(tile.shape[axis]) >= used).reshape([-1 if a == axis else 1 for a in range(tile.ndim)])
-    if outside.any() and (tile[outside] != 0).any():
+    if outside.any() and (tile[outside] != filler).any():
         places = order(np.arange(words.size).reshape(words.shape))  # where in the file each code of the tile stands
         bad = np.zeros(words.size, bool)
-        bad[places[outside & (tile != 0)]] = True
-        expected = "0 (a channel beyond those of the layer)"
+        bad[places[outside & (tile != filler)]] = True
+        expected = f"{filler} (a channel beyond those of the layer)"
         _refuse(bad.reshape(words.shape), words, path, header_lines, expected)

@@ -44,15 +44,19 @@ def render(vectors: VectorSet) -> Iterator[tuple[str, bytes]]:
 
 def _texts(vectors: VectorSet) -> Iterator[tuple[str, bytes]]:
     told, files = vectors.manifest, vectors.manifest.files
+    powers = told.bits.wgt_power
     rows, cols = f"row{told.array.rows - 1}..row0", f"col{told.array.cols - 1}..col0"
     for ic in range(told.tiles.ic):
         head = _header(f"activation,ic{ic}", "a-line-is-one-padded-map-position", rows, told.activation_text)
         name = told.file_name(files.activation.pattern, ic=ic)
         yield name, _file(name, head, vectors.act[ic], told.activation_text)
     for oc, ic, kij in told.passes(files.weight.pattern):
-        head = _header(f"weight,oc{oc},ic{ic},kij{kij}", "a-line-is-one-column", rows, told.weight_text)
+        head = _header(
+            f"weight,oc{oc},ic{ic},kij{kij}", "a-line-is-one-column", rows, told.weight_text, "sign-and-index"
+        )
         name = told.file_name(files.weight.pattern, oc, ic, kij)
-        yield name, _file(name, head, vectors.wgt[oc, ic, kij], told.weight_text)
+        words = vectors.wgt[oc, ic, kij]
+        yield name, _file(name, head, words if powers is None else told.bits.weights.encode(words), told.weight_text)
     assert files.psum is not None
     assert vectors.psum is not None
     for oc, ic, kij in told.passes(files.psum.pattern):
@@ -80,9 +84,9 @@ def _file(name: str, head: bytes, words: Array, text: Text) -> bytes:
         raise LockstepError(f"{name}: {error}") from error
 
 
-def _header(what: str, line: str, order: str, text: Text) -> bytes:
+def _header(what: str, line: str, order: str, text: Text, unsigned: str = "unsigned") -> bytes:
     """Three lines that begin with # and hold no white space, so that a testbench skips them with three %s reads."""
-    kind = "signed" if text.signed else "unsigned"
+    kind = "signed" if text.signed else unsigned
     return f"#{what}\n#{line}:{order}\n#{text.lines}-lines,{text.bits}-bits-a-word,{kind},msb-first\n".encode()
 
 

@@ -17,6 +17,7 @@ from model.vectors.manifest import Manifest
 from model.vectors.reader import VectorSet, read_set
 from tb.common.schedule import LayerShape, Plan, plan
 from tb.common.stream import Stream
+from tb.common.weight_formats import weight_parameters
 
 Array = np.ndarray[Any, Any]
 DEFAULT_WGT_LANES = 2
@@ -68,7 +69,7 @@ class Replay:
             "Rows": shape.rows,
             "Cols": shape.cols,
             "ActWidth": bits.act,
-            "WgtWidth": bits.wgt,
+            **weight_parameters(bits.weights),
             "PsumWidth": bits.psum,
             "WgtLanes": shape.wgt_lanes,
             "ActDepth": shape.act_depth,
@@ -89,7 +90,8 @@ class Replay:
     def stream(self, relu: bool) -> Stream:
         """Words for the input ports."""
         bits = self.manifest.bits
-        return Stream(self.plan, self.vectors.act, self.vectors.wgt, bits.act, bits.wgt, relu)
+        patterns = bits.weights.encode(self.vectors.wgt)
+        return Stream(self.plan, self.vectors.act, patterns, bits.act, bits.wgt, relu)
 
     def psum_lines(self) -> Array | None:
         """Expected psums int64 [oc*ic*kij*position, cols] in order of appearance; None where the folder has none."""
@@ -144,10 +146,12 @@ def read_replay(folder: Path, manifest: Path | None = None, wgt_lanes: int = DEF
         raise LockstepError(
             f"{folder}: the manifest names neither psum nor out files, so nothing can be checked; name at least one"
         )
-    if bits.psum < bits.act + bits.wgt:
+    need = bits.weights.product_bits(bits.act)
+    if bits.psum < need:
+        name = "" if bits.wgt_power is None else f" ({bits.weights.name})"
         raise LockstepError(
-            f"bits.psum is {bits.psum}; expected {bits.act + bits.wgt} or more, "
-            f"the width of a product of {bits.act} by {bits.wgt} bits"
+            f"bits.psum is {bits.psum}; expected {need} or more, "
+            f"the width of a product of {bits.act} by {bits.wgt} bits{name}"
         )
     layer = told.layer
     shape = LayerShape(

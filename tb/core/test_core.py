@@ -10,10 +10,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from model.numeric.power import POWERS
+from model.vectors.folder import replace_folder
+from model.vectors.generate import describe, generate
 from model.vectors.manifest import from_json
 from model.vectors.reader import read_set
+from model.vectors.writer import render
 from tb.common.runner import ROOT
 from tb.core.launch import Result, run_replay
+from tests.integer_graphs import random_pixels, small_graph
 from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import DIALECTS, Foreign
 
@@ -51,6 +56,18 @@ def replay(folder: Path, out: Path, **more: Any) -> Result:
 def test_committed_sets_hold(folder: Path, tmp_path: Path) -> None:
     result = replay(ROOT / folder, tmp_path)
     assert result["psums_judged"]
+
+
+@pytest.mark.parametrize(("layer", "rows", "cols"), [("conv.1", 8, 8), ("conv.2", 4, 5)])
+@pytest.mark.parametrize("name", POWERS)
+def test_sets_of_powers_of_two_hold(name: str, layer: str, rows: int, cols: int, tmp_path: Path) -> None:
+    """By shift and add: the core takes its format from the manifest."""
+    graph = small_graph(4, wgt=POWERS[name])
+    vectors = generate(graph, random_pixels(graph, 4), describe(graph, layer, "sample", rows, cols, 26))
+    replace_folder(tmp_path / "set", render(vectors))
+    result = replay(tmp_path / "set", tmp_path)
+    assert result["psums_judged"]
+    assert result["parameters"]["WgtPower"] == POWERS[name].exponents
 
 
 @pytest.mark.parametrize("name", SHAPES)
