@@ -144,7 +144,7 @@ module sequencer #(
     word_q[2][29:20], word_q[2][19:10], 8'd0, word_q[2][9:8], 6'd0, word_q[2][7:4], 6'd0, word_q[2][3:0],
     word_q[1][27:18], word_q[1][17:8], 6'd0, word_q[1][7:4], 6'd0, word_q[1][3:0]};
   wire [Levels*16-1:0]           step16 = {
-    16'd0, word_q[6][31:16], word_q[6][15:0], word_q[5][31:16], word_q[5][15:0],
+    4'd0, word_q[10][31:20], word_q[6][31:16], word_q[6][15:0], word_q[5][31:16], word_q[5][15:0],
     word_q[4][31:16], word_q[4][15:0], word_q[3][31:16], word_q[3][15:0]};
   wire [Levels*8-1:0]            y_step8 = {24'd0, word_q[7][31:24], 8'd0, word_q[7][23:16], 8'd0, word_q[7][15:8], 8'd0};
   wire [Levels*8-1:0]            x_step8 = {32'd0, word_q[8][31:24], 8'd0, word_q[8][23:16], 8'd0, word_q[8][15:8]};
@@ -168,7 +168,7 @@ module sequencer #(
     .CountWidth (CountWidth),
     .AddrWidth  (ActAddrWidth),
     .CoordWidth (CoordWidth),
-    .StepsAddr  (9'b011111111),
+    .StepsAddr  (9'b111111111),
     .StepsY     (9'b000101010),
     .StepsX     (9'b000010101)
   ) u_walker (

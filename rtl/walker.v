@@ -11,7 +11,7 @@ module walker #(
   parameter integer CountWidth = 10,  // bits of a loop's count - 1
   parameter integer AddrWidth  = 14,  // bits of the address, modulo arithmetic
   parameter integer CoordWidth = 11,  // bits of a coordinate, two's complement
-  parameter [Levels-1:0] StepsAddr = 9'b011111111,  // levels that move the address
+  parameter [Levels-1:0] StepsAddr = 9'b111111111,  // levels that move the address
   parameter [Levels-1:0] StepsY    = 9'b000101010,  // levels that move y
   parameter [Levels-1:0] StepsX    = 9'b000010101   // levels that move x
 ) (

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import alone, write_json
-from model.program.draw import ARRAYS, Draw, draw
+from model.program.draw import ARRAYS, Draw
+from model.program.draw_graph import GraphDraw
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from tb.common.runner import SimulationError
-from tb.network.draws import run_draws
+from tb.network.draws import any_draw, run_draws
 
 OUT = Path("build/random")
 CHUNK = 50  # draws of one array in one simulation
@@ -55,7 +56,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
             print(f"  again: make random N={count} SEED={seed} FIRST={first} SIM={simulator}", file=sys.stderr)
             break
         done, cycles = done + len(draws), cycles + report.cycles
-        checked += sum(each.expected.size for each in draws)
+        checked += sum(each.values for each in draws)
         wrong |= found
         print(f"{done} of {count} draws, {name}: {len(found)} wrong, {cycles:,} cycles in all", flush=True)
         for index, text in sorted(found.items()):
@@ -81,7 +82,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
     return 0 if passed else 1
 
 
-def _batches(count: int, seed: int, first: int) -> Iterator[list[Draw]]:
+def _batches(count: int, seed: int, first: int) -> Iterator[list[Draw | GraphDraw]]:
     """The draws of one simulation each, all of one array; CHUNK at most."""
     names = list(ARRAYS)
     for start in range(first, first + count, CHUNK * len(names)):
@@ -89,7 +90,7 @@ def _batches(count: int, seed: int, first: int) -> Iterator[list[Draw]]:
         for name in names:
             indices = [index for index in range(start, stop) if names[index % len(names)] == name]
             if indices:
-                yield [draw(seed, index) for index in indices]
+                yield [any_draw(seed, index) for index in indices]
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ def sorts(each: Draw) -> set[str]:
         "output tiles of one pass": tiles and table.passes == 1,
         "output tiles of many passes": tiles and table.passes > 2,
         "output tiles under stalls": tiles and stalled,
+        "groups": table.step_oc > 0 and table.ic == 1,
+        "groups of two maps": table.step_oc > 0 and table.ic == 2 and table.step_ic != table.step_oc,
         "a shift of 32 or more": table.shift >= 32,
         "codes below all ones": not table.wide and table.out_max < (1 << shape.act_width) - 1,
         "waiting, by the cycle model": not stalled and each.program.cycles.waiting > 0,
@@ -73,6 +75,7 @@ def test_the_drawn_layers_are_of_every_sort() -> None:
         *("padding above", "padding to the left only", "planes", "more than two planes", "banks", "logits"),
         *("pooling over several rows and columns", "several channel tiles and a kernel", "segments, each used twice"),
         *("output tiles of one pass", "output tiles of many passes", "output tiles under stalls"),
+        *("groups", "groups of two maps"),
         *("a shift of 32 or more", "codes below all ones", "waiting, by the cycle model"),
     }
     assert sum(each.program.cycles.total for each in draws) < 10_000

@@ -1,11 +1,12 @@
 """An integer graph, or one layer, compiled for an engine: descriptors, where maps lie, streams, expected write-backs.
 
-Maps of a network lie at the bottom and at the top of the activation memory in turn, so that a layer never writes over
-what it reads.
+Maps of a network lie at the bottom and at the top of the activation memory in turn, as long as somebody reads them, so
+that a layer never writes over what is still wanted (`model.program.memory`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,17 @@ from model.errors import LockstepError
 from model.golden.cycles import Cycles, Work, layer_cycles
 from model.golden.tiling import require_psum_bits
 from model.graph.graph import IntegerGraph, Layer
+from model.graph.wiring import Wiring
 from model.program.array import MAX_SUB, EngineShape
 from model.program.descriptor import Descriptor
-from model.program.layout import InnerMap, Lines, OuterMap
+from model.program.layout import InnerMap, JoinedMap, Lines, OuterMap
+from model.program.plan import banks_of, no_room, place_maps, places_of, side_by_side
+from model.program.reads import Reads, reads_of
 from model.program.stream import Stream, check_widths, join, layer_stream
 from model.program.taken import Taken, take
 
 Array = np.ndarray[Any, Any]
+Source = OuterMap | InnerMap | JoinedMap
 MAX_MAP = 1024  # rows or columns of an input map: coordinates have 11 bits, two's complement
 
 
@@ -35,19 +40,22 @@ class LayerProgram:
     shape : EngineShape
     taken : Taken
         The convolution that the array runs.
-    source : OuterMap or InnerMap
+    source : OuterMap, InnerMap or JoinedMap
         The input map as taken.
     target : InnerMap or None
         The output map; None for logits, which leave by the result port.
     descriptor : Descriptor
+    reads : Reads or None
+        What each output tile reads; None for everything.
     """
 
     layer: Layer
     shape: EngineShape
     taken: Taken
-    source: OuterMap | InnerMap
+    source: Source
     target: InnerMap | None
     descriptor: Descriptor
+    reads: Reads | None = None
 
     @property
     def work(self) -> Work:
@@ -82,7 +90,8 @@ class LayerProgram:
         """Its weights and parameters, in stream order."""
         outer = isinstance(self.source, OuterMap)
         sub = self.descriptor.sub
-        return layer_stream(self.layer, self.taken.weight, self.shape, sub if outer else 1, 1 if outer else sub)
+        planes, banks = (sub, 1) if outer else (1, sub)
+        return layer_stream(self.layer, self.taken.weight, self.shape, planes, banks, self.reads)
 
     def writes(self, codes: Array) -> Lines:
         """The write-back of the output `codes`, unsigned (out_channels, y, x) after pooling, in its order."""
@@ -107,6 +116,26 @@ class Program:
 
     shape: EngineShape
     layers: tuple[LayerProgram, ...]
+    wiring: Wiring
+
+    def load(self, first: int, last: int, entering: Array, maps: Sequence[Array]) -> Lines:
+        """The lines to load for a run of layers `first` .. `last`.
+
+        Parameters
+        ----------
+        first, last : int
+        entering : unsigned array (channels, height, width)
+            The codes that enter layer `first`.
+        maps : sequence of arrays
+            The codes that leave each layer before it; those that a later layer of the run takes are loaded as well.
+        """
+        parts = [self.layers[first].load(entering)]
+        taken = {at for takes in self.wiring.takes[first : last + 1] for at in takes if at < first}
+        for at in sorted(taken - set(self.wiring.takes[first])):
+            target = self.layers[at].target
+            assert target is not None
+            parts.append(target.encode(maps[at]))
+        return Lines(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     @property
     def descriptors(self) -> Array:
@@ -137,7 +166,7 @@ def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mod
     shape : EngineShape
     mode : str
         How the input is laid out: ``none``, ``fold`` or ``patch`` (see `model.program.taken`), or ``inner``: as the
-        write-back of a layer before it would have left it.
+        write-back of a layer before it would have left it. Several maps lie side by side, of equal channels.
 
     Raises
     ------
@@ -148,9 +177,19 @@ def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mod
         taken = take(layer, height, width, shape.rows)
         if layer.act.bits > shape.act_width:
             raise LockstepError(f"layer {layer.name}: codes of {layer.act.bits} bits are never left by a layer before")
-        return _compile(taken, shape, InnerMap(shape, 0, layer.in_channels, height, width), top=True)
+        return _compile(taken, shape, _inner(layer, shape, height, width))
     taken = take(layer, height, width, shape.rows, mode)
-    return _compile(taken, shape, _outer(taken, shape), top=True)
+    return _compile(taken, shape, _outer(taken, shape))
+
+
+def _inner(layer: Layer, shape: EngineShape, height: int, width: int) -> InnerMap | JoinedMap:
+    maps = max(1, len(layer.inputs))
+    if layer.in_channels % maps:
+        raise LockstepError(
+            f"layer {layer.name}: {layer.in_channels} channels of {maps} maps; alone, it takes as many of each"
+        )
+    joined = side_by_side(shape, [InnerMap(shape, 0, layer.in_channels // maps, height, width)] * maps)
+    return joined if maps > 1 else joined.parts[0]
 
 
 def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold") -> Program:
@@ -163,26 +202,30 @@ def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold") -
     """
     if len(graph.layers) > shape.layers:
         raise LockstepError(f"{graph.name} has {len(graph.layers)} layers; the engine has {shape.layers} descriptors")
-    height, width = graph.input_shape[1:]
+    taken = [
+        take(layer, height, width, shape.rows, "none" if index else mode)
+        for index, (layer, (_, height, width)) in enumerate(zip(graph.layers, graph.wiring.before, strict=True))
+    ]
+    entering = _outer(taken[0], shape)
+    bases = place_maps(graph, shape, entering)
     programs: list[LayerProgram] = []
-    source: OuterMap | InnerMap | None = None
-    for index, layer in enumerate(graph.layers):
-        taken = take(layer, height, width, shape.rows, mode if index == 0 else "none")
-        program = _compile(taken, shape, source or _outer(taken, shape), top=index % 2 == 0)
-        programs.append(program)
-        source = program.target
-        height, width = layer.map_after(height, width)
-    return Program(shape, tuple(programs))
+    for index, takes in enumerate(graph.wiring.takes):
+        maps = [target for at in takes if (target := programs[at].target) is not None]
+        source = entering if not maps else maps[0] if len(maps) == 1 else JoinedMap(tuple(maps))
+        programs.append(_compile(taken[index], shape, source, bases.get(index)))
+    return Program(shape, tuple(programs), graph.wiring)
 
 
 def _outer(taken: Taken, shape: EngineShape) -> OuterMap:
     return OuterMap(shape, 0, taken.channels, taken.height, taken.width, taken.layer.act.bits)
 
 
-def _target(layer: Layer, shape: EngineShape, out: tuple[int, int], source_lines: int, top: bool) -> InnerMap | None:
+def _target(
+    layer: Layer, shape: EngineShape, out: tuple[int, int], source_lines: int, base: int | None
+) -> InnerMap | None:
     if layer.out is None:
         if source_lines > shape.bank_depth:
-            raise _no_room(layer, shape, source_lines, 0)
+            raise no_room(layer.name, shape, source_lines, 0)
         return None
     if layer.out.bits > shape.act_width:
         raise LockstepError(
@@ -191,15 +234,8 @@ def _target(layer: Layer, shape: EngineShape, out: tuple[int, int], source_lines
         )
     lines = InnerMap(shape, 0, layer.out_channels, *out).lines
     if source_lines + lines > shape.bank_depth:
-        raise _no_room(layer, shape, source_lines, lines)
-    return InnerMap(shape, shape.bank_depth - lines if top else 0, layer.out_channels, *out)
-
-
-def _no_room(layer: Layer, shape: EngineShape, source: int, target: int) -> LockstepError:
-    return LockstepError(
-        f"layer {layer.name}: its maps take {source} + {target} lines of a bank of {shape.bank_depth}; "
-        f"expected act_depth of {(source + target) * shape.banks} or more"
-    )
+        raise no_room(layer.name, shape, source_lines, lines)
+    return InnerMap(shape, shape.bank_depth - lines if base is None else base, layer.out_channels, *out)
 
 
 def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> None:
@@ -223,12 +259,9 @@ def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> N
         )
 
 
-def _compile(taken: Taken, shape: EngineShape, source: OuterMap | InnerMap, top: bool) -> LayerProgram:
+def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None = None) -> LayerProgram:
+    """`base`: where the output goes, in its bank; None for the top."""
     layer, pool = taken.layer, taken.layer.pool
-    if layer.groups > 1 or layer.inputs:
-        raise LockstepError(
-            f"layer {layer.name} has groups or takes layers by name; the engine runs chains of plain ones"
-        )
     if layer.out is None and pool > 1:
         raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")
     out_y, out_x = layer.map_after(*taken.given)
@@ -238,19 +271,24 @@ def _compile(taken: Taken, shape: EngineShape, source: OuterMap | InnerMap, top:
         sub, ic = source.planes, source.tiles
         step_sub, step_ic = source.tiles * positions, positions
     else:
-        sub = min(shape.banks, source.tiles)
+        sub = banks_of(source)
         ic = -(-source.tiles // sub)
         step_sub, step_ic = shape.bank_depth, positions
+    start, step_oc, reads = places_of(source)[0].base, 0, None
+    if taken.mode == "none" and (layer.groups > 1 or isinstance(source, JoinedMap)):
+        lanes = shape.rows * (1 if isinstance(source, OuterMap) else sub)
+        reads = reads_of(layer, places_of(source), lanes, shape.cols)
+        start, step_oc, step_ic, ic = reads.start, reads.step_oc, reads.step_ic, reads.count
     _check_counts(layer, taken, shape, sub)
     check_widths(layer, shape)
     require_psum_bits(layer, shape.psum_width)
     pass_size = out_y * out_x * pool * pool
     if pass_size > shape.psum_depth:
         raise LockstepError(f"layer {layer.name}: a pass of {pass_size} pixels; expected psum_depth of that or more")
-    target = _target(layer, shape, (out_y, out_x), source.lines, top)
+    target = _target(layer, shape, (out_y, out_x), source.lines, base)
     try:
         descriptor = Descriptor(
-            in_start=source.base - py * width - px,
+            in_start=start - py * width - px,
             out_base=target.base if target else 0,
             dx=pool,
             dy=pool,
@@ -285,10 +323,11 @@ def _compile(taken: Taken, shape: EngineShape, source: OuterMap | InnerMap, top:
             planes=int(isinstance(source, OuterMap) and sub > 1),
             wide=int(layer.out is None),
             out_map=out_y * out_x,
+            step_oc=step_oc,
         )
     except LockstepError as error:
         raise LockstepError(f"layer {layer.name}: {error}") from error
-    return LayerProgram(layer, shape, taken, source, target, descriptor)
+    return LayerProgram(layer, shape, taken, source, target, descriptor, reads)
 
 
 def _wrapped(step: int) -> int:

@@ -75,6 +75,7 @@ FIELDS = (
     Field("height", 9, 0, 16, COUNT),
     Field("width", 9, 16, 16, COUNT),
     Field("passes", 10, 0, 20, COUNT),
+    Field("step_oc", 10, 20, 12, PLAIN),
     Field("shift", 11, 0, 6, PLAIN),
     Field("out_max", 11, 8, 8, PLAIN),
     Field("planes", 11, 16, 1, PLAIN),
@@ -95,8 +96,8 @@ class Descriptor:
         First output line, within a bank.
     dx, dy, wx, wy, kx, ky, sub, ic, oc : int
         Loop counts, innermost first.
-    step_dx ... step_ic : int
-        Address steps of the levels.
+    step_dx ... step_ic, step_oc : int
+        Address steps of the levels; the last is not negative.
     y_start, y_dy, y_wy, y_ky, x_start, x_dx, x_wx, x_kx : int
         Start and steps of the coordinate.
     height, width : int
@@ -146,6 +147,7 @@ class Descriptor:
     height: int
     width: int
     passes: int
+    step_oc: int = 0
     shift: int
     out_max: int
     planes: int

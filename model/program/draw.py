@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,8 @@ Rng = np.random.Generator
 MOST_CYCLES = 12_000  # of a drawn layer
 MOST_TRIES = 2_000
 MODES = ("none", "inner", "inner", "fold", "fold", "patch")
+# One draw in 19 is a layer of groups or of several maps; and one a network with branches: not by `draw`.
+EVERY, BRANCHED, NETWORK = 19, 10, 13
 # Square, banks and segments; words that are filled and not; one to five words of parameters; groups of every size.
 ARRAYS = {
     "4x4": EngineShape(4, 4, 4, 4, 18, 1, 1024, 256, 14, 26),
@@ -60,6 +62,11 @@ class Draw:
     program: LayerProgram = field(repr=False)
 
     @property
+    def layers(self) -> tuple[LayerProgram, ...]:
+        """What runs."""
+        return (self.program,)
+
+    @property
     def shape(self) -> EngineShape:
         """The engine."""
         return self.program.shape
@@ -70,11 +77,17 @@ class Draw:
         result: Array = finish(conv(self.codes[None], self.layer), self.layer)[0]
         return result
 
+    @property
+    def values(self) -> int:
+        """How many are compared."""
+        return int(self.expected.size)
+
     def __str__(self) -> str:
         shape = "x".join(map(str, self.layer.weight.shape))
         return (
             f"draw {self.seed}:{self.index} on {self.array}: weight {shape} ({self.layer.wgt.bits} bits), input "
-            f"{'x'.join(map(str, self.codes.shape))} ({self.layer.act.bits} bits, {self.mode}), stride "
+            f"{'x'.join(map(str, self.codes.shape))} ({self.layer.act.bits} bits, {self.mode}), "
+            f"{self.layer.groups} groups of {max(1, len(self.layer.inputs))} maps, stride "
             f"{self.layer.stride}, padding {self.layer.padding}, pool {self.layer.pool}, shift {self.layer.shift}, "
             f"{'logits' if self.layer.out is None else f'{self.layer.out.bits} bits out'}"
         )
@@ -106,7 +119,7 @@ def draw(seed: int, index: int, array: str | None = None) -> Draw:
         if ARRAYS[name].banks > 1 and rng.random() < 0.5:
             mode = "inner"  # the only one that walks the banks
         try:
-            layer, codes = _layer(rng, ARRAYS[name])
+            layer, codes = _layer(rng, ARRAYS[name], branched=index % EVERY == BRANCHED)
             program = compile_layer(layer, codes.shape[1], codes.shape[2], ARRAYS[name], mode)
         except LockstepError:
             continue  # does not fit this engine, or is no layer at all
@@ -125,7 +138,7 @@ def _channels(rng: Rng, lanes: int, banks: int = 1) -> int:
     return max(1, _pick(rng, *edges, int(rng.integers(1, 4 * lanes))))
 
 
-def _layer(rng: Rng, shape: EngineShape) -> tuple[Layer, Array]:
+def _layer(rng: Rng, shape: EngineShape, branched: bool) -> tuple[Layer, Array]:
     height, width = (int(n) for n in rng.integers(1, 15, 2))
     kernel = _pick(rng, 1, 1, 2, 3, 3, 3, 4, 5, 7), _pick(rng, 1, 1, 2, 3, 3, 3, 4, 5, 7)
     if rng.random() < 0.5:
@@ -142,13 +155,23 @@ def _layer(rng: Rng, shape: EngineShape) -> tuple[Layer, Array]:
     out = IntFormat(_pick(rng, shape.act_width, shape.act_width, int(rng.integers(1, shape.act_width + 1))))
     logits = bool(rng.random() < 0.2)
     pool = 1 if logits else _pick(rng, 1, 1, 1, 2, 2, 3, int(rng.integers(2, 8)))
-    weight = _weight(rng, wgt, (_channels(rng, shape.cols), _channels(rng, shape.rows, shape.banks), *kernel))
-    codes = _codes(rng, act, (weight.shape[1], height, width))
+    outs, ins = _channels(rng, shape.cols), _channels(rng, shape.rows, shape.banks)
+    groups, outs, ins, inputs = _branches(rng, outs, ins) if branched else (1, outs, ins, ())
+    weight = _weight(rng, wgt, (outs, ins, *kernel))
     one = np.ones(len(weight), np.int64)
-    bare = Layer("drawn", weight, wgt, act, one, one, 0, out, stride, padding, pool)
+    bare = Layer("drawn", weight, wgt, act, one, one, 0, out, stride, padding, pool, groups, inputs)
+    codes = _codes(rng, act, (bare.in_channels, height, width))
     bare.map_after(height, width)
-    scale = _scale(rng, shape, conv(codes[None], bare), 1 << 30 if logits else out.levels)
-    return Layer("drawn", weight, wgt, act, *scale, None if logits else out, stride, padding, pool), codes
+    multiplier, bias, shift = _scale(rng, shape, conv(codes[None], bare), 1 << 30 if logits else out.levels)
+    return replace(bare, multiplier=multiplier, bias=bias, shift=shift, out=None if logits else out), codes
+
+
+def _branches(rng: Rng, outs: int, ins: int) -> tuple[int, int, int, tuple[str, ...]]:
+    """Groups, output channels, input channels of a group, and maps: depthwise, some groups, or one of several maps."""
+    maps = _pick(rng, 1, 1, 2, 2, 3)
+    groups = _pick(rng, ins, ins, 2, 3, int(rng.integers(1, ins + 1)), 1 if maps > 1 else 2)
+    part = -(-ins // groups)  # of each map
+    return groups, groups * max(1, outs // groups), part * maps, tuple("abc"[:maps]) if maps > 1 else ()
 
 
 def _weight(rng: Rng, wgt: IntFormat, size: tuple[int, ...]) -> Array:

@@ -8,6 +8,9 @@ from model.graph.graph import IntegerGraph
 from model.numeric.formats import signed_bits_for
 from model.program.array import ADDRESS_BITS, EngineShape
 from model.program.compile import compile_graph
+from model.program.layout import OuterMap
+from model.program.memory import least_depth, place
+from model.program.plan import memory_blocks
 
 
 def fitting_shape(
@@ -21,8 +24,8 @@ def fitting_shape(
 ) -> EngineShape:
     """The smallest engine of rows x cols for `graph`.
 
-    Psums are as wide as the weights can make them, M and B as wide as they are, the activation memory holds the two
-    maps of any layer, the psum memory the longest pass.
+    Psums are as wide as the weights can make them, M and B as wide as they are, the activation memory holds the maps
+    that are alive during any layer, the psum memory the longest pass.
 
     Parameters
     ----------
@@ -57,9 +60,15 @@ def fitting_shape(
         layers=255,
     )
     program = compile_graph(graph, most, mode)
-    lines = max(item.source.lines + (item.target.lines if item.target else 0) for item in program.layers)
+    entering = program.layers[0].source
+    assert isinstance(entering, OuterMap)
+    blocks = memory_blocks(graph, most, entering)
+    lines = least_depth(blocks)
     if banks > 1:
-        lines = banks * max(2, 1 << (lines - 1).bit_length())
+        lines = max(2, 1 << (lines - 1).bit_length())
+        while place(blocks, lines) is None:
+            lines *= 2
+        lines *= banks
     return replace(
         most,
         psum_width=max(act_width + wgt_width, *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),

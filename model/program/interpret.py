@@ -110,6 +110,7 @@ class Interpreter:
             )
         ]
         steps = [field(descriptor, 3 + level // 2, 16 * (level % 2) + 15, 16 * (level % 2)) for level in range(8)]
+        steps.append(field(descriptor, 10, 31, 20))  # oc
         y_start, y_dy, y_wy, y_ky = (field(descriptor, 7, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         x_start, x_dx, x_wx, x_kx = (field(descriptor, 8, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         in_start, out_base = field(descriptor, 0, 15, 0), field(descriptor, 0, 31, 16)
@@ -125,7 +126,7 @@ class Interpreter:
         writes: list[Write] = []
         results: list[Line] = []
         address_out, segment, written, pixels = out_base, 0, 0, 0
-        for _oc in range(n_oc):
+        for oc in range(n_oc):
             psums: dict[int, Array] = {}
             done = 0
             for ic, sub, ky, kx in product(range(n_ic), range(n_sub), range(n_ky), range(n_kx)):
@@ -137,7 +138,7 @@ class Interpreter:
                 for wy, wx in product(range(n_wy), range(n_wx)):
                     window: list[Line] = []
                     for dy, dx in product(range(n_dy), range(n_dx)):
-                        index = (dx, dy, wx, wy, kx, ky, sub, ic)
+                        index = (dx, dy, wx, wy, kx, ky, sub, ic, oc)
                         moved = sum(i * step for i, step in zip(index, steps, strict=True))
                         y = y_start + dy * y_dy + wy * y_wy + ky * y_ky
                         x = x_start + dx * x_dx + wx * x_wx + kx * x_kx

@@ -159,3 +159,35 @@ class InnerMap(_Map):
         start = self.base + np.arange(len(tiles)) // segments * self.positions
         address = (start[:, None] + np.arange(self.positions)).reshape(-1)  # (output tile * position)
         return Lines(address, tiles.reshape(-1, cols))  # (output tile * position, col)
+
+
+@dataclass(frozen=True)
+class JoinedMap:
+    """Several inner maps that a layer takes as one, one after another along the channels; they may lie anywhere.
+
+    Parameters
+    ----------
+    parts : tuple of InnerMap
+        Of one size.
+    """
+
+    parts: tuple[InnerMap, ...]
+
+    @property
+    def lines(self) -> int:
+        """Lines that they take in each bank."""
+        return sum(part.lines for part in self.parts)
+
+    @property
+    def tiles(self) -> int:
+        """Channel tiles of `rows`; each map begins a new one."""
+        return sum(part.tiles for part in self.parts)
+
+    def encode(self, codes: Array) -> Lines:
+        """The lines of `codes`, unsigned integers (channels of all maps, height, width), map after map."""
+        channels = sum(part.channels for part in self.parts)
+        if codes.shape[0] != channels:
+            raise LockstepError(f"maps of {codes.shape[0]} channels together; expected {channels}")
+        ends = np.cumsum([part.channels for part in self.parts])[:-1]
+        split = [part.encode(each) for part, each in zip(self.parts, np.split(codes, ends), strict=True)]
+        return Lines(np.concatenate([each.address for each in split]), np.concatenate([each.codes for each in split]))

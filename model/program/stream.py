@@ -11,6 +11,7 @@ from model.golden.tiling import tile_weights
 from model.graph.graph import Layer
 from model.numeric.formats import signed_bits_for
 from model.program.array import EngineShape
+from model.program.reads import Reads, read_tiles
 from model.program.words import pack, pack_fields, to_bits
 
 Array = np.ndarray[Any, Any]
@@ -91,8 +92,10 @@ def parameter_words(layer: Layer, shape: EngineShape) -> Array:
     return words.reshape(oc, shape.cols * shape.param_words, -1)  # [oc][col * word][byte]
 
 
-def layer_stream(layer: Layer, weight: Array, shape: EngineShape, planes: int, banks: int) -> Stream:
-    """The words of one layer; `weight` as the array takes it (see `model.program.taken`).
+def layer_stream(
+    layer: Layer, weight: Array, shape: EngineShape, planes: int, banks: int, reads: Reads | None = None
+) -> Stream:
+    """The words of one layer; `weight` as the array takes it (see `model.program.taken`), `reads` unless all is read.
 
     Raises
     ------
@@ -100,7 +103,11 @@ def layer_stream(layer: Layer, weight: Array, shape: EngineShape, planes: int, b
         When the weights or the parameters do not fit the engine.
     """
     check_widths(layer, shape)
-    flits = weight_words(pass_tiles(weight, shape, planes, banks), shape)
+    if reads is None:
+        tiles = pass_tiles(weight, shape, planes, banks)
+    else:
+        tiles = read_tiles(weight, reads, banks, planes, shape.cols)
+    flits = weight_words(tiles, shape)
     before_last = flits.shape[1] - shape.groups
     words = np.concatenate([flits[:, :before_last], parameter_words(layer, shape), flits[:, before_last:]], axis=1)
     words = words.reshape(-1, words.shape[2])  # (oc * word, byte)

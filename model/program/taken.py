@@ -39,7 +39,7 @@ class Taken:
     given : (int, int)
         The layer's input map (height, width).
     weight : integer array (out, channels, ky, kx)
-        As the array takes it.
+        As the array takes it, with zeros between groups.
     height, width : int
         Its input map.
     stride, padding : (int, int)
@@ -103,17 +103,17 @@ def take(layer: Layer, height: int, width: int, rows: int, mode: str = "none") -
     if mode not in MODES:
         raise LockstepError(f"no input mode {mode!r}; expected one of {', '.join(MODES)}")
     out_y, out_x = layer.map_after(height, width, pooled=False)
-    outs, ins, ky, kx = layer.weight.shape
+    outs, ins, ky, kx = layer.dense.shape
     given = height, width
     if mode == "patch":
-        weight = layer.weight.transpose(0, 2, 3, 1).reshape(outs, -1, 1, 1)  # (out, ky * kx * in, 1, 1)
+        weight = layer.dense.transpose(0, 2, 3, 1).reshape(outs, -1, 1, 1)  # (out, ky * kx * in, 1, 1)
         return Taken(layer, mode, 1, given, weight, out_y, out_x, (1, 1), (0, 0))
     folds = best_fold(ins, kx, rows) if mode == "fold" else 1
     if folds == 1:
-        return Taken(layer, "none", 1, given, layer.weight, height, width, layer.stride, layer.padding)
+        return Taken(layer, "none", 1, given, layer.dense, height, width, layer.stride, layer.padding)
     taps = -(-kx // folds)
-    full = np.zeros((outs, ins, ky, taps * folds), layer.weight.dtype)
-    full[..., :kx] = layer.weight
+    full = np.zeros((outs, ins, ky, taps * folds), layer.dense.dtype)
+    full[..., :kx] = layer.dense
     split = full.reshape(outs, ins, ky, taps, folds).transpose(0, 4, 1, 2, 3)  # (out, fold, in, ky, tap)
     weight = np.ascontiguousarray(split.reshape(outs, folds * ins, ky, taps))  # (out, fold * in, ky, tap)
     columns = (out_x - 1) * layer.stride[1] + (taps - 1) * folds + 1

@@ -127,7 +127,7 @@ STAGES = (
     Stage("pool", "tb.pool.pool_tests", {"Cols": 5, "ActWidth": 3}),
     Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3}),
     # The draws are small, and between them have every sort of layer: tests/test_mutants_stages.py says which.
-    drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112),
+    drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112, 2138, 2860),
     drawn("12x4", 4, 16, 17, 33, 49, 54, 69, 90, 281),
     drawn("4x12", 22, 24, 36, 50, 56, 107),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.program.draw import ARRAYS, Draw
-from tb.network.bench import Report, run_jobs
-from tb.network.whole import counters_differ, layer_job
+from model.program.draw import ARRAYS, EVERY, NETWORK, Draw, draw
+from model.program.draw_graph import GraphDraw, draw_graph
+from tb.network.bench import Job, Report, run_jobs
+from tb.network.whole import Maps, counters_differ, job_of, layer_job
 
 STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
 
@@ -17,7 +18,22 @@ def stall_of(index: int) -> int:
     return STALLS[index // len(ARRAYS) % len(STALLS)]
 
 
-def failures(draws: Sequence[Draw], report: Report) -> dict[int, str]:
+def any_draw(seed: int, index: int) -> Draw | GraphDraw:
+    """Draw `index` of `seed`, of whatever kind its number has."""
+    if index % EVERY == NETWORK:
+        return draw_graph(seed, index, list(ARRAYS)[index % len(ARRAYS)])
+    return draw(seed, index)
+
+
+def job_of_draw(each: Draw | GraphDraw) -> Job:
+    """The job of a draw, under its stall."""
+    stall = stall_of(each.index)
+    if isinstance(each, Draw):
+        return layer_job(each.program, each.codes, each.expected, each.index % each.shape.layers, stall)
+    return job_of(each.program, Maps.of(each.graph, each.pixels), 0, len(each.layers) - 1, stall)
+
+
+def failures(draws: Sequence[Draw | GraphDraw], report: Report) -> dict[int, str]:
     """What is wrong with each draw that is wrong, by its number."""
     wrong = {draws[job].index: "differs from the golden model" for job in report.failed}
     wrong |= {draws[job].index: text for job, text in report.errors.items()}
@@ -25,7 +41,8 @@ def failures(draws: Sequence[Draw], report: Report) -> dict[int, str]:
         wrong[draws[item.job].index] = str(item)
     for run in report.layers:
         if not stall_of(draws[run.job].index):
-            differ = counters_differ(run, draws[run.job].program)
+            layers = draws[run.job].layers
+            differ = counters_differ(run, layers[run.layer % len(layers)])
             if differ:
                 wrong.setdefault(draws[run.job].index, f"{differ}, by the cycle model")
     for late in draws[report.jobs :]:
@@ -34,13 +51,18 @@ def failures(draws: Sequence[Draw], report: Report) -> dict[int, str]:
 
 
 def run_draws(
-    draws: Sequence[Draw], folder: Path, simulator: str, *, checks: bool = True, rtl: Path | None = None
+    draws: Sequence[Draw | GraphDraw],
+    folder: Path,
+    simulator: str,
+    *,
+    checks: bool = True,
+    rtl: Path | None = None,
 ) -> tuple[dict[int, str], Report]:
     """Simulate draws of one array; returns what `failures` says, and the report.
 
     Parameters
     ----------
-    draws : sequence of Draw
+    draws : sequence of Draw or GraphDraw
     folder : Path
         For the build, the jobs and the log.
     simulator : str
@@ -55,10 +77,6 @@ def run_draws(
     SimulationError
         When an assertion of the RTL, or a crash, ends the simulation.
     """
-    shape = draws[0].program.shape
-    jobs = [
-        layer_job(each.program, each.codes, each.expected, each.index % shape.layers, stall_of(each.index))
-        for each in draws
-    ]
-    report = run_jobs(folder, shape, jobs, simulator, checks=checks, rtl=rtl)
+    jobs = [job_of_draw(each) for each in draws]
+    report = run_jobs(folder, ARRAYS[draws[0].array], jobs, simulator, checks=checks, rtl=rtl)
     return failures(draws, report), report

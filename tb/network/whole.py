@@ -61,21 +61,22 @@ def job_of(program: Program, maps: Maps, first: int, last: int, stall: int = 0, 
     """
     layers = program.layers[first : last + 1]
     stream = stream or program.stream(first, len(layers))
-    return _job(layers, maps.inputs[first], maps.outputs[first : last + 1], stream, first, stall)
+    load = program.load(first, last, maps.inputs[first], maps.outputs)
+    return _job(layers, load, maps.outputs[first : last + 1], stream, first, stall)
 
 
 def layer_job(program: LayerProgram, codes: Array, expected: Array, first: int = 0, stall: int = 0) -> Job:
     """One layer on its own, as descriptor `first`."""
-    return _job([program], codes, [expected], program.stream(), first, stall)
+    return _job([program], program.load(codes), [expected], program.stream(), first, stall)
 
 
 def _job(
-    layers: Sequence[LayerProgram], codes: Array, outputs: Sequence[Array], stream: Stream, first: int, stall: int
+    layers: Sequence[LayerProgram], load: Lines, outputs: Sequence[Array], stream: Stream, first: int, stall: int
 ) -> Job:
     return Job(
         first=first,
         descriptors=np.stack([item.descriptor.encode() for item in layers]),
-        load=layers[0].load(codes),
+        load=load,
         stream=stream,
         writes=join_lines([item.writes(out) for item, out in zip(layers, outputs, strict=True) if item.target]),
         results=join_results(layers, outputs, layers[0].shape),
