@@ -6,6 +6,7 @@ import numpy as np
 
 from model.graph.graph import IntegerGraph, Layer
 from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat
 from model.program.array import EngineShape
 from model.program.branches import graph_of_branches
 
@@ -13,7 +14,17 @@ ACT, WGT, PIXEL = IntFormat(4), IntFormat(4, signed=True, symmetric=True), IntFo
 
 
 def random_layer(
-    rng, name, shape, act=ACT, out=ACT, stride=(1, 1), padding=(0, 0), pool=1, groups=1, inputs=(), wgt=WGT
+    rng: np.random.Generator,
+    name: str,
+    shape: tuple[int, ...],
+    act: IntFormat = ACT,
+    out: IntFormat | None = ACT,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    pool: int = 1,
+    groups: int = 1,
+    inputs: tuple[str, ...] = (),
+    wgt: WeightFormat = WGT,
 ) -> Layer:
     """A layer of random codes whose requantization spreads its psums over the output codes."""
     weight = wgt.values[rng.integers(0, wgt.levels, shape)].astype(wgt.dtype)
@@ -24,7 +35,7 @@ def random_layer(
     return Layer(name, weight, wgt, act, multiplier, bias, shift, out, stride, padding, pool, groups, inputs)
 
 
-def small_graph(seed: int = 0, name: str = "small", wgt=WGT) -> IntegerGraph:
+def small_graph(seed: int = 0, name: str = "small", wgt: WeightFormat = WGT) -> IntegerGraph:
     """Three input channels on a 6x5 map, three convolutions (strided, padded, pooled), a classifier over a 2x1 map."""
     rng = np.random.default_rng(seed)
     layers = (

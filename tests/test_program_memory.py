@@ -23,7 +23,7 @@ from tests.program_runs import differences, fill, run
 ARRAYS = [(4, 4), (8, 8), (4, 8), (8, 4), (4, 12)]
 
 
-@pytest.mark.parametrize("seed", range(8, 18))
+@pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("rows", "cols"), ARRAYS)
 def test_drawn_graphs_run_whole_and_from_any_layer(seed: int, rows: int, cols: int) -> None:
     graph = random_dag(seed)

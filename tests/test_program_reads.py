@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from model.errors import LockstepError
 from model.golden.execute import conv, finish
 from model.graph.graph import Layer
 from model.graph.kinds import average_pooling, residual_add
+from model.numeric.weights import named
 from model.program.array import EngineShape
 from model.program.compile import LayerProgram, compile_layer
 from model.program.interpret import Interpreter
@@ -120,6 +123,16 @@ def test_two_maps_of_a_sum_may_lie_anywhere_and_others_side_by_side() -> None:
     assert reads.channels[:, :, 0].tolist() == [[16, 0], [24, 8]]
     with pytest.raises(LockstepError, match="layer x: the maps that it takes do not lie side by side"):
         reads_of(joined, apart, 8, 8)
+
+
+def test_groups_of_weights_without_a_zero_are_refused() -> None:
+    power = named("pot4")
+    weight = np.full((4, 1, 1, 1), 2, power.dtype)
+    layer = replace(depthwise(4), weight=weight, wgt=power, padding=(0, 0))
+    told = "layer dw: 4 groups of pot4 weights; an array needs zeros between groups and the format has none"
+    with pytest.raises(LockstepError, match=told):
+        compiled(layer, 8, 8)
+    assert (conv(np.full((1, 4, 1, 1), 3, np.uint8), layer) == 6).all()  # the graph itself has no such limit
 
 
 def test_what_the_engine_cannot_step_over_is_refused() -> None:

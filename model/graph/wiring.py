@@ -62,6 +62,15 @@ def check_groups(layer: Layer) -> None:
             raise LockstepError(f"{where} takes {name} twice; expected each map once (double its weights instead)")
 
 
+def require_zero(layer: Layer) -> None:
+    """Raise LockstepError when an array cannot take `layer` for want of a weight of zero between its groups."""
+    if layer.groups > 1 and 0 not in layer.wgt.values:
+        raise LockstepError(
+            f"layer {layer.name}: {layer.groups} groups of {layer.wgt.name} weights; an array needs zeros between "
+            "groups and the format has none: expected one that has, or no groups"
+        )
+
+
 def wire(layers: Sequence[Layer], input_shape: Shape) -> Wiring:
     """The wiring of `layers` on an input map of `input_shape`.
 

@@ -16,7 +16,7 @@ from model.errors import LockstepError
 from model.golden.cycles import Cycles, Work, layer_cycles
 from model.golden.tiling import require_psum_bits
 from model.graph.graph import IntegerGraph, Layer
-from model.graph.wiring import Wiring
+from model.graph.wiring import Wiring, require_zero
 from model.program.array import MAX_SUB, EngineShape
 from model.program.descriptor import Descriptor
 from model.program.layout import InnerMap, JoinedMap, Lines, OuterMap
@@ -262,6 +262,7 @@ def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> N
 def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None = None) -> LayerProgram:
     """`base`: where the output goes, in its bank; None for the top."""
     layer, pool = taken.layer, taken.layer.pool
+    require_zero(layer)
     if layer.out is None and pool > 1:
         raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")
     out_y, out_x = layer.map_after(*taken.given)

@@ -155,7 +155,7 @@ def reads_of(layer: Layer, places: Sequence[Place], lanes: int, cols: int) -> Re
     return Reads(start, step_oc, step_ic if count > 1 else 0, channels)
 
 
-def read_tiles(weight: Array, reads: Reads, banks: int, planes: int, cols: int) -> Array:
+def read_tiles(weight: Array, reads: Reads, banks: int, planes: int, cols: int, filler: int = 0) -> Array:
     """Weight tiles in the order of the passes: as `model.program.stream.pass_tiles`, of what is read.
 
     Parameters
@@ -166,6 +166,8 @@ def read_tiles(weight: Array, reads: Reads, banks: int, planes: int, cols: int) 
     banks, planes : int
         As `pass_tiles` has them.
     cols : int
+    filler : int
+        Of the format, as `model.golden.tiling.tile_weights` has it.
 
     Returns
     -------
@@ -173,8 +175,10 @@ def read_tiles(weight: Array, reads: Reads, banks: int, planes: int, cols: int) 
     """
     outs, ins, ky, kx = weight.shape
     oc, count, lanes = reads.channels.shape
-    full = np.zeros((oc * cols, ins + 1, ky * kx), np.int64)  # channel -1: one of zeros
+    full = np.full((oc * cols, ins + 1, ky * kx), filler, np.int64)  # channel -1: one of codes 0
     full[:outs, :ins] = weight.reshape(outs, ins, ky * kx)
+    if filler:
+        full[outs:] = full[outs - 1]
     by_tile = full.reshape(oc, cols, ins + 1, ky * kx)
     found = by_tile[np.arange(oc)[:, None, None], :, reads.channels]  # [oc][j][lane][col][kij]
     split = found.reshape(oc, count * banks, lanes // banks, cols, ky * kx)  # [oc][j * bank][row][col][kij]

@@ -106,7 +106,7 @@ def layer_stream(
     if reads is None:
         tiles = pass_tiles(weight, shape, planes, banks)
     else:
-        tiles = read_tiles(weight, reads, banks, planes, shape.cols)
+        tiles = read_tiles(weight, reads, banks, planes, shape.cols, layer.wgt.filler)
     flits = weight_words(tiles, shape)
     before_last = flits.shape[1] - shape.groups
     words = np.concatenate([flits[:, :before_last], parameter_words(layer, shape), flits[:, before_last:]], axis=1)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import LockstepError
 from model.golden import tiling
 from model.golden.execute import layer_input
 from model.graph.graph import IntegerGraph
+from model.graph.wiring import require_zero
 from model.numeric.power import PowerFormat
 from model.vectors.entries import (
     AccFile,
@@ -54,8 +54,7 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
         For an unknown layer, an impossible array, or psums that could overflow.
     """
     layer = graph.layer(name)
-    if layer.groups > 1 and layer.wgt.filler:
-        raise LockstepError(f"layer {name}: its groups take weights of 0 on the array, which {layer.wgt.name} has not")
+    require_zero(layer)
     size = ArraySize(rows, cols)
     _, height, width = graph.wiring.before[graph.layers.index(layer)]
     cut = tiling.tiling_of(layer, height, width, rows, cols)
