@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     shape = PLANS[recipe.network][0]
     pixels = torch.randint(256, (recipe.batch, *shape), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(10, (recipe.batch,), generator=generator).to(device)
-    network = build(recipe.network, 10, recipe.weight_bits, recipe.act_bits, recipe.seed)
+    network = build(recipe.network, 10, recipe.weight_format, recipe.act_bits, recipe.seed)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     quantized = copy.deepcopy(network).eval()
     start_quantization(quantized, to_input(pixels))

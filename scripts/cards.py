@@ -42,7 +42,7 @@ def card(graph: IntegerGraph) -> str:
         rows.append(("sha256 of its pixels and labels", f"`{meta['data_sha256']}`"))
     if recipe:
         rows += [
-            ("widths", f"weights {recipe['weight_bits']} bits, activations {recipe['act_bits']} bits"),
+            ("widths", f"weights {_weights(recipe)}, activations {recipe['act_bits']} bits"),
             ("seed", str(recipe["seed"])),
             ("recipe", _settings({key: value for key, value in recipe.items() if key not in LEGS})),
         ]
@@ -53,6 +53,14 @@ def card(graph: IntegerGraph) -> str:
     return "\n".join(lines)
 
 
+def _weights(recipe: Mapping[str, Any]) -> str:
+    return (
+        f"{recipe['weights']} ({recipe['weight_bits']} bits)"
+        if "weights" in recipe
+        else f"{recipe['weight_bits']} bits"
+    )
+
+
 def _settings(values: Mapping[str, Any]) -> str:
-    hidden = ("weight_bits", "act_bits", "seed", "network", "evaluate_every")
+    hidden = ("weights", "weight_bits", "act_bits", "seed", "network", "evaluate_every")
     return ", ".join(f"{key} {value}" for key, value in sorted(values.items()) if key not in hidden and value != [])

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from model.errors import LockstepError
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 
@@ -21,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", default="vgg16", help="vgg16 or tiny (%(default)s)")
     parser.add_argument("--wbits", help="weight bits (recipe: 4)")
+    parser.add_argument(
+        "--format", help="weight format: int2 to int8, pot4, pot2, ternary, level5, pot5 (recipe: int4)"
+    )
     parser.add_argument("--abits", help="activation bits (recipe: 4)")
     parser.add_argument(
         "--data",
@@ -34,8 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     args = parser.parse_args(arguments)
+    if args.wbits and args.format:
+        raise LockstepError(
+            f"WBITS={args.wbits} and FORMAT={args.format} both name the weight format; give one "
+            f"(WBITS=4 is short for FORMAT=int4)"
+        )
     try:
-        changes = {
+        changes: dict[str, int | str | None] = {
+            "weights": args.format or None,
             "weight_bits": optional_number("WBITS", args.wbits),
             "act_bits": optional_number("ABITS", args.abits),
             "seed": optional_number("SEED", args.seed),

@@ -76,7 +76,7 @@ def compare(network: ConvNet, graph: IntegerGraph, pixels: Array, labels: Array)
     return Comparison(len(pixels), codes, differing, logits, differing_logits, classes, right)
 
 
-def run(net: str, data: str | None, changes: Mapping[str, int | None], images: int, quiet: bool) -> int:
+def run(net: str, data: str | None, changes: Mapping[str, int | str | None], images: int, quiet: bool) -> int:
     """Train, or go on training, then freeze and measure.
 
     Parameters
@@ -104,14 +104,12 @@ def run(net: str, data: str | None, changes: Mapping[str, int | None], images: i
 
 
 def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> int:
-    bits = (recipe.weight_bits, recipe.act_bits)
-    net = recipe.network
-    name = net if bits == (4, 4) else f"{net}_w{bits[0]}a{bits[1]}"
+    net, name = recipe.network, recipe.run_name
     first = process_index() == 0
     dataset = first_before_the_others(lambda: training_data(net, data))  # it may have to be downloaded, or cached
     folder = BUILD / "train" / name
     with alone(folder.parent / f".{name}.lock", f"another run of {name}") if first else nullcontext():
-        network = build(net, len(dataset.classes), *bits, seed=recipe.seed)
+        network = build(net, len(dataset.classes), recipe.weight_format, recipe.act_bits, seed=recipe.seed)
         trainer = Trainer(network, dataset, recipe, folder, folder.parent, quiet)
         if first:
             remove_parts(folder)

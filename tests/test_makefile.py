@@ -21,7 +21,7 @@ env -0 > "$RECORD.env"
 exit "${STATUS:-0}"
 """
 FLAGS = {
-    "train": ["NET", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
+    "train": ["NET", "FORMAT", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
     "evaluate": ["NET", "DATA", "IMAGES", "JOBS", "OUT"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],

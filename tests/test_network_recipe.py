@@ -20,8 +20,7 @@ def test_every_network_has_a_recipe():
     for name in shipped():
         described = load(name).describe()
         assert json.loads(json.dumps(described)) == described
-        bits = (described["weight_bits"], described["act_bits"])
-        assert name == described["network"] + ("" if bits == (4, 4) else f"_w{bits[0]}a{bits[1]}")
+        assert name == load(name).run_name
 
 
 def test_widths_that_have_a_recipe_of_their_own_get_it(tmp_path, monkeypatch):

@@ -102,6 +102,16 @@ def test_any_number_of_classes_and_any_width(small_net):
     assert Path("build/cache").is_dir()
 
 
+def test_a_power_of_two_format(small_net):
+    image_folder(small_net / "set", classes=("ant", "bee", "wasp"))
+    assert main(["--net", "vgg16", "--data", "set", "--format", "pot4", "--quiet"]) == 0
+    folder = Path("build") / "train" / "vgg16_pot4"
+    result = read_json(folder / "result.json")
+    assert (result["net"], result["run"], result["codes_differing"]) == ("vgg16", "vgg16_pot4", 0)
+    assert {layer.wgt.name for layer in storage.load(folder / "vgg16_pot4.graph.zip").layers} == {"pot4"}
+    assert "| widths | weights pot4 (4 bits), activations 4 bits |" in (folder / "vgg16_pot4.card.md").read_text()
+
+
 def test_a_graph_that_differs_from_its_network_is_not_written(small_net, monkeypatch, capsys):
     image_folder(small_net / "set")
     real = training.exact_codes
@@ -177,6 +187,8 @@ def empty(tmp_path, monkeypatch) -> Path:
         (["--net", "../tiny"], "no network '../tiny'"),
         (["--wbits", "1"], "WBITS=1 is impossible; expected 2..8"),
         (["--wbits", "four"], "WBITS='four' is not a whole number; expected WBITS=4, for instance"),
+        (["--wbits", "4", "--format", "pot4"], "WBITS=4 and FORMAT=pot4 both name the weight format; give one"),
+        (["--format", "pot3"], "no weight format 'pot3'; expected one of int2,"),
         (["--abits", "9"], "ABITS=9 is impossible; expected 2..8"),
         (["--abits", "4.5"], "ABITS='4.5' is not a whole number"),
         (["--float-epochs", "-1"], "-1 epochs is impossible"),
@@ -198,7 +210,14 @@ def test_values_given_empty_are_not_given(empty, monkeypatch):
     assert main(["--net", "tiny", "--data", "", "--wbits", "", "--seed", "3"]) == 0
     ((net, data, changes, images, quiet),) = taken
     assert (net, data, images, quiet) == ("tiny", None, 256, False)
-    assert changes == {"weight_bits": None, "act_bits": None, "seed": 3, "float_epochs": None, "qat_epochs": None}
+    assert changes == {
+        "weights": None,
+        "weight_bits": None,
+        "act_bits": None,
+        "seed": 3,
+        "float_epochs": None,
+        "qat_epochs": None,
+    }
 
 
 def test_data_that_is_no_data(empty, capsys):

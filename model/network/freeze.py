@@ -198,9 +198,9 @@ def logit_resolution(network: ConvNet, graph: IntegerGraph) -> tuple[float, floa
 
 
 def _weight_codes(module: QuantConv2d | QuantLinear) -> tuple[Array, Array]:
-    """Codes int8 (out, in, ky, kx) and steps float64 (out,) of a layer's weight."""
+    """Values (out, in, ky, kx), of the format's type, and steps float64 (out,) of a layer's weight."""
     step = module.step.detach().clamp_min(LEAST_STEP)
-    codes = codes_of(module.weight.detach(), step, module.fmt).numpy().astype(np.int8)
+    codes = codes_of(module.weight.detach(), step, module.fmt).numpy().astype(module.fmt.dtype)
     return codes.reshape(codes.shape[0], codes.shape[1], *(codes.shape[2:] or (1, 1))), step.flatten().numpy()
 
 

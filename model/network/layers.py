@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from model.network.processes import batch_statistics, process_count
 from model.network.quantize import best_step, fake_quantize, learned_step, quantized_weight, round_codes
 from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat, weight_format
 
 
 class QuantReLU(nn.Module):
@@ -73,8 +74,8 @@ class _WeightQuantizer(nn.Module):
     weight: Tensor
     step: nn.Parameter
 
-    def _prepare(self, bits: int) -> None:
-        self.fmt = IntFormat(bits, signed=True, symmetric=True)
+    def _prepare(self, weights: int | WeightFormat) -> None:
+        self.fmt = weight_format(weights)
         self.step = nn.Parameter(torch.ones([self.weight.shape[0]] + [1] * (self.weight.dim() - 1)))
         self.quantized = False
 
@@ -124,9 +125,11 @@ def _windows(size: tuple[int, int], padding: tuple[int, int]) -> list[tuple[slic
 class QuantConv2d(nn.Conv2d, _WeightQuantizer):
     """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, padding: int, bits: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, padding: int, weights: int | WeightFormat
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel, padding=padding, bias=False)
-        self._prepare(bits)
+        self._prepare(weights)
 
     def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
         """(batch, in_channels, y, x) to (batch, out_channels, y, x); with a `step`, `value` holds codes of it."""
@@ -153,9 +156,9 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
 class QuantLinear(nn.Linear, _WeightQuantizer):
     """Linear with bias, with weights quantized per output channel."""
 
-    def __init__(self, in_features: int, out_features: int, bits: int) -> None:
+    def __init__(self, in_features: int, out_features: int, weights: int | WeightFormat) -> None:
         super().__init__(in_features, out_features)
-        self._prepare(bits)
+        self._prepare(weights)
 
     def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
         """(batch, in_features) to (batch, out_features); with a `step`, `value` holds codes of it."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from model.errors import LockstepError
 from model.network.layers import BatchNorm, QuantConv2d, QuantLinear, QuantReLU
 from model.network.recipe import check_bits
+from model.numeric.weights import WeightFormat
 
 POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of conv + BatchNorm + ReLU
 PLANS: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
@@ -27,11 +28,18 @@ class ConvNet(nn.Module):
         Output channels of each convolution; POOL for 2x2 max pooling.
     input_shape : (channels, height, width)
     classes : int
-    weight_bits, act_bits : int, 2..8
+    weights : int or weight format
+        Bits of integers, 2..8, or the format itself.
+    act_bits : int, 2..8
     """
 
     def __init__(
-        self, plan: tuple[int, ...], input_shape: tuple[int, int, int], classes: int, weight_bits: int, act_bits: int
+        self,
+        plan: tuple[int, ...],
+        input_shape: tuple[int, int, int],
+        classes: int,
+        weights: int | WeightFormat,
+        act_bits: int,
     ) -> None:
         super().__init__()
         self.input_shape = input_shape
@@ -41,10 +49,10 @@ class ConvNet(nn.Module):
             if width == POOL:
                 chain.append(nn.MaxPool2d(2))
                 continue
-            chain += [QuantConv2d(channels, width, 3, 1, weight_bits), BatchNorm(width), QuantReLU(act_bits)]
+            chain += [QuantConv2d(channels, width, 3, 1, weights), BatchNorm(width), QuantReLU(act_bits)]
             channels = width
         self.features = nn.Sequential(*chain)
-        self.classifier = QuantLinear(channels, classes, weight_bits)
+        self.classifier = QuantLinear(channels, classes, weights)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -67,8 +75,8 @@ class ConvNet(nn.Module):
         return logits
 
 
-def build(name: str, classes: int, weight_bits: int, act_bits: int, seed: int) -> ConvNet:
-    """A network of PLANS with weights drawn from `seed`.
+def build(name: str, classes: int, weights: int | WeightFormat, act_bits: int, seed: int) -> ConvNet:
+    """A network of PLANS with weights drawn from `seed`; `weights`: their bits, or their format.
 
     Raises
     ------
@@ -77,8 +85,8 @@ def build(name: str, classes: int, weight_bits: int, act_bits: int, seed: int) -
     """
     if name not in PLANS:
         raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(PLANS))}")
-    check_bits(weight_bits, act_bits)
+    check_bits(weights if isinstance(weights, int) else weights.bits, act_bits)
     input_shape, plan = PLANS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ConvNet(plan, input_shape, classes, weight_bits, act_bits)
+        return ConvNet(plan, input_shape, classes, weights, act_bits)

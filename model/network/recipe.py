@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
+from model.numeric.power import PowerFormat
+from model.numeric.weights import WeightFormat, named
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
-NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "evaluate_every")
+NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every")
+FORMATS = ("weight_bits", "act_bits", "weights")
 MAX_SEED = (1 << 31) - 1  # a generator is seeded with seed << 32 plus leg and epoch, in 64 bits
 
 
@@ -89,6 +92,7 @@ class Recipe:
     cutout: int = 0
     weight_bits: int = 4
     act_bits: int = 4
+    weights: str = ""  # a power-of-two format; none: integers of weight_bits
 
     def __post_init__(self) -> None:
         _require(self.batch >= 2, f"batch {self.batch}", "2 or more")
@@ -101,6 +105,23 @@ class Recipe:
         _require(not self.float.distill, f"distill {self.float.distill} in the float leg", "it in the QAT leg alone")
         _require(not self.qat.distill or self.float.epochs > 0, "distill without a float leg", "FLOAT_EPOCHS=1 or more")
         check_bits(self.weight_bits, self.act_bits)
+        if self.weights:
+            bits = named(self.weights).bits
+            _require(self.weight_bits == bits, f"weight_bits {self.weight_bits} beside {self.weights}", str(bits))
+
+    @property
+    def weight_format(self) -> WeightFormat:
+        """The format of the weights."""
+        return named(self.weights or f"int{self.weight_bits}")
+
+    @property
+    def run_name(self) -> str:
+        """What tells the run from others of its network: its formats, where they are not 4-bit integers."""
+        if self.weights:
+            return f"{self.network}_{self.weights}" + ("" if self.act_bits == 4 else f"a{self.act_bits}")
+        if (self.weight_bits, self.act_bits) == (4, 4):
+            return self.network
+        return f"{self.network}_w{self.weight_bits}a{self.act_bits}"
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
@@ -108,8 +129,10 @@ class Recipe:
         return hashlib.sha256(json.dumps([decides, data_sha256], sort_keys=True).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values."""
+        """As JSON values; `weights` only where it says something."""
         described: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        if not self.weights:
+            del described["weights"]
         return described
 
 
@@ -124,16 +147,16 @@ def _require(holds: bool, what: str, expected: str) -> None:
         raise LockstepError(f"{what} is impossible; expected {expected}")
 
 
-def load(net: str, **changes: int | None) -> Recipe:
+def load(net: str, **changes: int | str | None) -> Recipe:
     """The recipe of `net`.
 
     Parameters
     ----------
     net : str
-        A network; or a network and widths, ``vgg16_w4a2``, that have a recipe of their own.
+        A network; or a network and formats, ``vgg16_w4a2`` or ``vgg16_pot4``, that have a recipe of their own.
     **changes
-        Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value. Widths that have a
-        recipe of their own get that one.
+        Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value. `weights` takes the name
+        of any weight format. Formats that have a recipe of their own get that one.
 
     Raises
     ------
@@ -141,19 +164,30 @@ def load(net: str, **changes: int | None) -> Recipe:
         When there is no such recipe, or a value is missing, unknown or impossible.
     """
     changes = {key: value for key, value in changes.items() if value is not None}
+    if (weights := changes.get("weights")) is not None:
+        fmt = named(str(weights))
+        changes |= {"weights": fmt.name if isinstance(fmt, PowerFormat) else "", "weight_bits": fmt.bits}
+    elif "weight_bits" in changes:
+        changes["weights"] = ""
     content = _read(net)
-    bits = [changes.get(key, content.get(key, 4)) for key in ("weight_bits", "act_bits")]
-    own = f"{content.get('network')}_w{bits[0]}a{bits[1]}"
+    try:
+        own = Recipe(**_legs(content) | {key: changes[key] for key in FORMATS if key in changes}).run_name
+    except (TypeError, KeyError) as error:
+        raise LockstepError(f"{net}.toml: {error}") from error
     if own in shipped():
         net, content = own, _read(own)
     try:
         for leg in ("float", "qat"):
             if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
                 content[leg]["epochs"] = epochs
-        content |= changes
-        return Recipe(**content | {leg: Leg(**content[leg]) for leg in ("float", "qat")})
+        return Recipe(**_legs(content | changes))
     except (TypeError, KeyError) as error:
         raise LockstepError(f"{net}.toml: {error}") from error
+
+
+def _legs(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a Recipe in `content`, as TOML has them."""
+    return content | {leg: Leg(**content[leg]) for leg in ("float", "qat")}
 
 
 def shipped() -> list[str]:

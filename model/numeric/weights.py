@@ -33,6 +33,11 @@ def named(name: str) -> WeightFormat:
     return FORMATS[name]
 
 
+def weight_format(weights: int | WeightFormat) -> WeightFormat:
+    """The symmetric integer of so many bits, 2..8; a format as it is."""
+    return named(f"int{weights}") if isinstance(weights, int) else weights
+
+
 def int_of(value: dict[str, Any]) -> IntFormat:
     """The IntFormat that `IntFormat.describe` gave as `value`; LookupError or TypeError for anything else."""
     return IntFormat(bits=value["bits"], signed=value["signed"], symmetric=value["symmetric"])

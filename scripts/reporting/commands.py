@@ -45,10 +45,13 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
     if target == "train":
         recipe = fields.object("recipe")
         bits = {name: recipe.whole(key) for name, key in (("WBITS", "weight_bits"), ("ABITS", "act_bits"))}
+        powers = recipe.maybe_text("weights")
+        bits |= {"WBITS": 4} if powers else {}
         epochs = {f"{leg.upper()}_EPOCHS": recipe.object(leg).whole("epochs") for leg in ("float", "qat")}
         return {
             "NET": fields.text("net"),
             **{name: value for name, value in bits.items() if value != 4},
+            **({"FORMAT": powers} if powers else {}),
             "SEED": recipe.whole("seed"),  # told in any case: the recipe in the tree may have other numbers by now
             **epochs,
         }
