@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from model.errors import LockstepError
+from model.graph.graph import IntegerGraph
 from model.graph.storage import load
 from model.numeric.formats import signed_bits_for
+from model.numeric.power import POWERS
+from model.numeric.weights import FORMATS
 from model.program.array import EngineShape
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
@@ -51,6 +54,11 @@ def test_what_follows_from_the_shape() -> None:
         ({"act_depth": 65537}, "act_depth is 65537; expected at most 65536"),
         ({"rows": 4, "act_depth": 1000}, "act_depth is 1000 in 2 banks; expected 2, 4, 8 ... in each"),
         ({"rows": 4, "act_depth": 2}, "act_depth is 2 in 2 banks; expected 2, 4, 8 ... in each"),
+        ({"wgt_power": -1}, "wgt_power is -1; expected an integer of 0 or more"),
+        ({"wgt_power": 8, "wgt_zero": 2}, "wgt_zero is 2; expected 0 or 1"),
+        ({"wgt_power": 8, "wgt_step": 0}, "wgt_step is 0; expected an integer of 1 or more"),
+        ({"wgt_power": 8, "wgt_width": 5}, "wgt_width is 5; pot4 takes 4"),
+        ({"wgt_power": 8, "psum_width": 11}, "psum_width is 11; one product needs 12"),
     ],
 )
 def test_an_impossible_shape_is_refused(change: dict[str, int], told: str) -> None:
@@ -80,3 +88,49 @@ def test_the_fitting_shape_of_vgg16() -> None:
     assert shape.mul_width + shape.bias_width <= shape.word_bits == 64
     assert (shape.act_depth, shape.psum_depth, shape.layers) == (10368, 1024, 14)
     assert np.all([shape.act_width == 4, shape.wgt_width == 4])
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_the_fitting_shape_has_the_weights_format(name: str) -> None:
+    graph = small_graph(wgt=POWERS[name])
+    shape = fitting_shape(graph)
+    assert shape.wgt == POWERS[name]
+    assert shape.psum_width == max(signed_bits_for(*layer.psum_range) for layer in graph.layers)
+
+
+def mixed(*names: str) -> IntegerGraph:
+    """The small graph, its layers in formats of their own."""
+    formats = [FORMATS[name] for name in names]
+    graphs = {fmt: small_graph(wgt=fmt) for fmt in formats}
+    layers = tuple(graphs[fmt].layers[index] for index, fmt in enumerate(formats))
+    return IntegerGraph("mixed", (3, 6, 5), layers, tuple("abcd"))
+
+
+@pytest.mark.parametrize(
+    ("names", "engine"),
+    [
+        (("ternary", "pot5", "pot4", "level5"), "pot5"),
+        (("pot2", "pot4", "pot4", "pot2"), "pot4"),
+        (("ternary", "int4", "pot2", "int2"), "int4"),
+        (("int2", "int8", "int4", "int3"), "int8"),
+        (("ternary", "int2", "ternary", "ternary"), "ternary"),
+    ],
+)
+def test_layers_of_several_formats_run_where_all_their_weights_are(names: tuple[str, ...], engine: str) -> None:
+    graph = mixed(*names)
+    shape = fitting_shape(graph)
+    assert (shape.wgt.name, shape.wgt.bits) == (engine, FORMATS[engine].bits)
+    compile_graph(graph, shape).stream()
+
+
+def test_layers_whose_weights_no_array_has_are_refused() -> None:
+    with pytest.raises(LockstepError, match=r"mixed: weights of int4, pot4; no array multiplies by all"):
+        fitting_shape(mixed("pot4", "int4", "pot4", "int4"))
+
+
+def test_weights_that_the_engine_has_not_are_refused() -> None:
+    graph = small_graph(wgt=POWERS["pot4"])
+    with pytest.raises(LockstepError, match=r"conv.0: its weights are pot4; the engine's are int4, without -128, -64"):
+        compile_graph(graph, fitting_shape(graph, wgt_width=4))
+    small = small_graph(wgt=POWERS["pot2"])
+    compile_graph(small, fitting_shape(small, wgt_width=4)).stream()

@@ -13,10 +13,11 @@ from model.errors import LockstepError
 from model.golden.execute import activations, conv, finish
 from model.graph.graph import IntegerGraph, Layer
 from model.graph.storage import load
+from model.numeric.power import POWERS
 from model.program.array import EngineShape
 from model.program.compile import compile_graph, compile_layer
 from model.program.descriptor import FIELDS, Descriptor
-from model.program.draw import ARRAYS, draw
+from model.program.draw import ARRAYS, POWER_ARRAYS, draw
 from model.program.fit import fitting_shape
 from model.program.interpret import Interpreter, field
 from model.program.words import to_ints
@@ -29,6 +30,16 @@ TINY = Path(__file__).resolve().parents[1] / "model" / "zoo" / "tiny.graph.zip"
 @pytest.mark.parametrize("index", range(160))
 def test_a_drawn_layer_equals_the_golden_model(index: int) -> None:
     drawn = draw(0, index)
+    machine = Interpreter(drawn.program.shape)
+    fill(machine, drawn.program, drawn.codes)
+    outcome = run(machine, drawn.program)
+    assert not differences(machine, drawn.program, outcome, drawn.expected), str(drawn)
+
+
+@pytest.mark.parametrize("index", range(16))
+@pytest.mark.parametrize("array", POWER_ARRAYS)
+def test_a_drawn_layer_of_powers_of_two_equals_the_golden_model(array: str, index: int) -> None:
+    drawn = draw(0, index, array)
     machine = Interpreter(drawn.program.shape)
     fill(machine, drawn.program, drawn.codes)
     outcome = run(machine, drawn.program)
@@ -50,6 +61,14 @@ def run_network(graph: IntegerGraph, shape: EngineShape, mode: str, pixels: np.n
         assert not differences(machine, item, outcome, expected[0]), item.layer.name
         compared += expected[0].size
     return compared
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 16), (8, 16), (16, 8), (4, 12), (12, 4), (5, 5)])
+@pytest.mark.parametrize("name", POWERS)
+def test_a_small_network_of_powers_of_two_end_to_end(name: str, rows: int, cols: int) -> None:
+    graph = small_graph(wgt=POWERS[name])
+    compared = run_network(graph, fitting_shape(graph, rows, cols), "fold", random_pixels(graph))
+    assert compared == 10 * 30 + 9 * 6 + 6 * 2 + 4
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 16), (8, 16), (16, 8), (4, 12), (12, 4), (5, 5)])

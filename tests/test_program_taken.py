@@ -5,6 +5,7 @@ import pytest
 
 from model.errors import LockstepError
 from model.golden.execute import conv_naive
+from model.numeric.power import POWERS
 from model.program.taken import Taken, best_fold, take
 from tests.integer_graphs import random_layer
 
@@ -68,3 +69,17 @@ def test_wrong_input_is_refused() -> None:
         take(layer, 2, 5, 8)
     with pytest.raises(LockstepError, match="layer x: input codes \\(3, 5, 4\\); expected \\(3, 5, 5\\)"):
         take(layer, 5, 5, 8).codes(np.zeros((3, 5, 4), np.uint8))
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 4), (5, 5), (3, 6)])
+def test_weights_without_a_zero_are_folded_where_nothing_is_past_the_kernel(kernel: tuple[int, int]) -> None:
+    for channels, rows in ((1, 8), (2, 4), (3, 8), (1, 2)):
+        rng = np.random.default_rng(channels)
+        layer = random_layer(rng, "x", (2, channels, *kernel), padding=(1, 1), wgt=POWERS["pot4"])
+        codes = rng.integers(0, 16, (channels, 7, 6)).astype(np.uint8)
+        taken = take(layer, 7, 6, rows, "fold")
+        assert kernel[1] % taken.folds == 0
+        POWERS["pot4"].check(taken.weight, "taken ")
+        expected = conv_naive(codes, layer)
+        assert np.array_equal(psums(taken, codes, expected.shape[1:]), expected)
+    assert take(random_layer(rng, "x", (2, 1, 3, 3), wgt=POWERS["pot4"]), 7, 6, 8, "fold").folds == 3

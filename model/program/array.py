@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from model.errors import LockstepError
+from model.numeric.formats import IntFormat
+from model.numeric.power import PowerFormat
+from model.numeric.weights import WeightFormat
 
 ADDRESS_BITS = 16  # of an activation line address in a descriptor
 POWERS = tuple(1 << i for i in range(1, ADDRESS_BITS + 1))
@@ -33,6 +37,9 @@ class EngineShape:
         Bits of M and B of the requantization, signed.
     layers : int
         Descriptors in the table, 2..255.
+    wgt_power, wgt_zero, wgt_step : int
+        Weights are signed powers of two: number of exponents, 1 where 0 is a weight, and the distance of exponents
+        (see `model.numeric.power.PowerFormat`). 0 exponents: weights are integers.
 
     Raises
     ------
@@ -51,12 +58,15 @@ class EngineShape:
     mul_width: int = 28
     bias_width: int = 36
     layers: int = 32
+    wgt_power: int = 0
+    wgt_zero: int = 0
+    wgt_step: int = 1
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = getattr(self, item.name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of 1 or more")
+            value, least = getattr(self, item.name), int(item.name not in ("wgt_power", "wgt_zero"))
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of {least} or more")
         if self.rows % self.cols and self.cols % self.rows:
             raise LockstepError(f"engine: {self.rows} rows and {self.cols} columns; expected one to divide the other")
         if self.banks > MAX_SUB:
@@ -74,8 +84,12 @@ class EngineShape:
             )
         if self.wgt_lanes > self.cols:
             raise LockstepError(f"engine: wgt_lanes is {self.wgt_lanes}; expected at most the {self.cols} columns")
-        if self.psum_width < self.act_width + self.wgt_width:
-            need = self.act_width + self.wgt_width
+        if self.wgt_zero > 1:
+            raise LockstepError(f"engine: wgt_zero is {self.wgt_zero}; expected 0 or 1")
+        if self.wgt_width != self.wgt.bits:
+            raise LockstepError(f"engine: wgt_width is {self.wgt_width}; {self.wgt.name} takes {self.wgt.bits}")
+        need = self.wgt.product_bits(self.act_width)
+        if self.psum_width < need:
             raise LockstepError(f"engine: psum_width is {self.psum_width}; one product needs {need}")
         if self.act_depth > 1 << ADDRESS_BITS:
             raise LockstepError(f"engine: act_depth is {self.act_depth}; expected at most {1 << ADDRESS_BITS}")
@@ -83,6 +97,13 @@ class EngineShape:
             raise LockstepError(
                 f"engine: act_depth is {self.act_depth} in {self.banks} banks; expected 2, 4, 8 ... in each"
             )
+
+    @cached_property
+    def wgt(self) -> WeightFormat:
+        """The weights that the engine multiplies by; of integers the one with the most negative code."""
+        if self.wgt_power:
+            return PowerFormat(self.wgt_power, bool(self.wgt_zero), self.wgt_step)
+        return IntFormat(self.wgt_width, signed=True)
 
     @property
     def banks(self) -> int:
@@ -122,6 +143,20 @@ class EngineShape:
     @property
     def parameters(self) -> dict[str, int]:
         """The parameters of `rtl/engine.v`, by their Verilog names."""
-        return {
-            "".join(part.title() for part in item.name.split("_")): getattr(self, item.name) for item in fields(self)
-        }
+        return {verilog_name(item.name): getattr(self, item.name) for item in fields(self)}
+
+
+def verilog_name(field: str) -> str:
+    """The parameter that a field of EngineShape becomes.
+
+    >>> verilog_name("wgt_width")
+    'WgtWidth'
+    """
+    return "".join(part.title() for part in field.split("_"))
+
+
+def weight_fields(wgt: WeightFormat) -> dict[str, int]:
+    """The fields of an EngineShape that multiplies by `wgt`."""
+    if not isinstance(wgt, PowerFormat):
+        return {"wgt_width": wgt.bits}
+    return {"wgt_width": wgt.bits, "wgt_power": wgt.exponents, "wgt_zero": int(wgt.zero), "wgt_step": wgt.step}

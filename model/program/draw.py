@@ -12,6 +12,7 @@ from model.errors import LockstepError
 from model.golden.execute import conv, finish
 from model.graph.graph import MAX_SHIFT, Layer
 from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat
 from model.program.array import MAX_SUB, EngineShape
 from model.program.compile import LayerProgram, compile_layer
 
@@ -34,6 +35,15 @@ ARRAYS = {
     "12x4": EngineShape(12, 4, 3, 5, 18, 4, 900, 256, 28, 36),
     "5x5": EngineShape(5, 5, 8, 8, 24, 2, 700, 100, 16, 30),
 }
+# The same on weights that are powers of two: with a zero and without, edge tiles and banks that only fillers fill.
+POWER_ARRAYS = {
+    "4x4 pot4": EngineShape(4, 4, 4, 4, 24, 1, 1024, 256, 14, 30, wgt_power=8),
+    "8x8 pot5": EngineShape(8, 8, 4, 5, 24, 2, 2048, 256, 28, 40, wgt_power=8, wgt_zero=1),
+    "4x12 pot2": EngineShape(4, 12, 2, 2, 16, 5, 3 * 512, 200, 10, 22, wgt_power=2),
+    "12x4 level5": EngineShape(12, 4, 3, 3, 20, 4, 900, 256, 28, 36, wgt_power=2, wgt_zero=1, wgt_step=3),
+    "5x5 ternary": EngineShape(5, 5, 8, 2, 20, 2, 700, 100, 16, 30, wgt_power=1, wgt_zero=1),
+}
+EVERY_ARRAY = ARRAYS | POWER_ARRAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +54,7 @@ class Draw:
     ----------
     seed, index : int
     array : str
-        Name of the engine in ARRAYS.
+        Name of the engine in EVERY_ARRAY.
     layer : Layer
     codes : uint8 array (in_channels, height, width)
     mode : str
@@ -101,7 +111,7 @@ def draw(seed: int, index: int, array: str | None = None) -> Draw:
     seed, index : int
         0 or more.
     array : str or None
-        One of ARRAYS; None: they take turns.
+        One of EVERY_ARRAY; None: those of ARRAYS take turns.
 
     Raises
     ------
@@ -111,16 +121,17 @@ def draw(seed: int, index: int, array: str | None = None) -> Draw:
     if min(seed, index) < 0:
         raise LockstepError(f"draw {seed}:{index}; expected numbers of 0 or more")
     name = list(ARRAYS)[index % len(ARRAYS)] if array is None else array
-    if name not in ARRAYS:
-        raise LockstepError(f"no array {name!r} to draw for; expected one of {', '.join(ARRAYS)}")
+    if name not in EVERY_ARRAY:
+        raise LockstepError(f"no array {name!r} to draw for; expected one of {', '.join(EVERY_ARRAY)}")
+    shape = EVERY_ARRAY[name]
     rng = np.random.default_rng([seed, index])
     for _ in range(MOST_TRIES):
         mode = MODES[int(rng.integers(len(MODES)))]
-        if ARRAYS[name].banks > 1 and rng.random() < 0.5:
+        if shape.banks > 1 and rng.random() < 0.5:
             mode = "inner"  # the only one that walks the banks
         try:
-            layer, codes = _layer(rng, ARRAYS[name], branched=index % EVERY == BRANCHED)
-            program = compile_layer(layer, codes.shape[1], codes.shape[2], ARRAYS[name], mode)
+            layer, codes = _layer(rng, shape, branched=index % EVERY == BRANCHED)
+            program = compile_layer(layer, codes.shape[1], codes.shape[2], shape, mode)
         except LockstepError:
             continue  # does not fit this engine, or is no layer at all
         if program.cycles.total <= MOST_CYCLES:
@@ -150,8 +161,7 @@ def _layer(rng: Rng, shape: EngineShape, branched: bool) -> tuple[Layer, Array]:
         kernel, stride, padding = (height, width), (1, 1), (0, 0)
     wide_bits = min(8, MAX_SUB * shape.act_width)
     act = IntFormat(_pick(rng, shape.act_width, shape.act_width, wide_bits, int(rng.integers(1, wide_bits + 1))))
-    wgt_bits = _pick(rng, shape.wgt_width, shape.wgt_width, int(rng.integers(2, shape.wgt_width + 1)))
-    wgt = IntFormat(wgt_bits, signed=True, symmetric=bool(rng.integers(2)))
+    wgt = _format(rng, shape)
     out = IntFormat(_pick(rng, shape.act_width, shape.act_width, int(rng.integers(1, shape.act_width + 1))))
     logits = bool(rng.random() < 0.2)
     pool = 1 if logits else _pick(rng, 1, 1, 1, 2, 2, 3, int(rng.integers(2, 8)))
@@ -174,14 +184,21 @@ def _branches(rng: Rng, outs: int, ins: int) -> tuple[int, int, int, tuple[str, 
     return groups, groups * max(1, outs // groups), part * maps, tuple("abc"[:maps]) if maps > 1 else ()
 
 
-def _weight(rng: Rng, wgt: IntFormat, size: tuple[int, ...]) -> Array:
-    weight = rng.integers(wgt.min, wgt.max + 1, size)
+def _format(rng: Rng, shape: EngineShape) -> WeightFormat:
+    if shape.wgt_power:
+        return shape.wgt
+    bits = _pick(rng, shape.wgt_width, shape.wgt_width, int(rng.integers(2, shape.wgt_width + 1)))
+    return IntFormat(bits, signed=True, symmetric=bool(rng.integers(2)))
+
+
+def _weight(rng: Rng, wgt: WeightFormat, size: tuple[int, ...]) -> Array:
+    weight = wgt.values[rng.integers(0, wgt.levels, size)]
     style = rng.integers(4)
     if style == 0:  # extremes only
         weight = np.where(weight < 0, wgt.min, wgt.max)
     elif style == 1:  # mostly zeros
-        weight = np.where(rng.random(size) < 0.8, 0, weight)
-    return weight.astype(np.int8)
+        weight = np.where(rng.random(size) < 0.8, wgt.filler, weight)
+    return weight.astype(wgt.dtype)
 
 
 def _scale(rng: Rng, shape: EngineShape, psum: Array, levels: int) -> tuple[Array, Array, int]:

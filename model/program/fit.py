@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
+from model.errors import LockstepError
 from model.graph.graph import IntegerGraph
-from model.numeric.formats import signed_bits_for
-from model.program.array import ADDRESS_BITS, EngineShape
+from model.numeric.formats import IntFormat, signed_bits_for
+from model.numeric.power import PowerFormat
+from model.numeric.weights import WeightFormat
+from model.program.array import ADDRESS_BITS, EngineShape, weight_fields
 from model.program.compile import compile_graph
 from model.program.layout import OuterMap
 from model.program.memory import least_depth, place
@@ -33,7 +38,8 @@ def fitting_shape(
     rows, cols, wgt_lanes : int
         As in `EngineShape`.
     act_width, wgt_width : int or None
-        None: the widest codes between layers (of the input, if there is one layer only), the widest weights.
+        None: the widest codes between layers (of the input, if there is one layer only), the widest weights. With
+        `wgt_width` the engine multiplies by integers, else in the format of the weights.
     mode : str
         How the input is laid out, see `model.program.taken`.
 
@@ -44,13 +50,13 @@ def fitting_shape(
     """
     inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
     act_width = act_width or max(inner, default=graph.layers[0].act.bits)
-    wgt_width = wgt_width or max(layer.wgt.bits for layer in graph.layers)
+    wgt = weights_of(graph) if wgt_width is None else IntFormat(wgt_width, signed=True)
     banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
     most = EngineShape(
         rows=rows,
         cols=cols,
         act_width=act_width,
-        wgt_width=wgt_width,
+        **weight_fields(wgt),
         psum_width=48,
         wgt_lanes=wgt_lanes,
         act_depth=banks * _power_below(max(1, (1 << ADDRESS_BITS) // banks)),
@@ -71,12 +77,31 @@ def fitting_shape(
         lines *= banks
     return replace(
         most,
-        psum_width=max(act_width + wgt_width, *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),
+        psum_width=max(wgt.product_bits(act_width), *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),
         act_depth=lines,
         psum_depth=max(item.descriptor.pass_size for item in program.layers),
         mul_width=max(signed_bits_for(int(x.multiplier.min()), int(x.multiplier.max())) for x in graph.layers),
         bias_width=max(signed_bits_for(int(x.bias.min()), int(x.bias.max())) for x in graph.layers),
         layers=max(2, len(graph.layers)),
+    )
+
+
+def weights_of(graph: IntegerGraph) -> WeightFormat:
+    """The format that has the weights of all layers: integers of the widest, or the powers of two that hold all others.
+
+    Raises
+    ------
+    LockstepError
+        When there is no such format among those of the layers.
+    """
+    formats = list(dict.fromkeys(layer.wgt for layer in graph.layers))
+    widest = max(fmt.bits for fmt in formats)
+    for fmt in [IntFormat(widest, signed=True)] if not any(isinstance(f, PowerFormat) for f in formats) else formats:
+        if all(np.isin(other.values, fmt.values).all() for other in formats):
+            return fmt
+    told = ", ".join(sorted(fmt.name for fmt in formats))
+    raise LockstepError(
+        f"{graph.name}: weights of {told}; no array multiplies by all, expected one that has the others'"
     )
 
 

@@ -200,8 +200,18 @@ class Interpreter:
                 for row in range(shape.rows):
                     if group * shape.wgt_lanes + lane < shape.cols:
                         code = word >> ((lane * shape.rows + row) * shape.wgt_width)
-                        tile[group * shape.wgt_lanes + lane, row] = _signed(code, shape.wgt_width)
+                        tile[group * shape.wgt_lanes + lane, row] = self._weight(code)
         return tile
+
+    def _weight(self, code: int) -> int:
+        shape = self.shape
+        if not shape.wgt_power:
+            return _signed(code, shape.wgt_width)
+        sign, index = code >> (shape.wgt_width - 1) & 1, code & ((1 << (shape.wgt_width - 1)) - 1)
+        if index >= shape.wgt_power + shape.wgt_zero or (shape.wgt_zero and sign and not index):
+            raise LockstepError(f"pattern {sign:b}{index:0{shape.wgt_width - 1}b} in the stream is no weight")
+        size = 0 if shape.wgt_zero and not index else 1 << (index - shape.wgt_zero) * shape.wgt_step
+        return -size if sign else size
 
     def _parameters(self, stream: _Words) -> list[tuple[int, int]]:
         shape = self.shape

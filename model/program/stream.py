@@ -10,6 +10,7 @@ from model.errors import LockstepError
 from model.golden.tiling import tile_weights
 from model.graph.graph import Layer
 from model.numeric.formats import signed_bits_for
+from model.numeric.power import PowerFormat
 from model.program.array import EngineShape
 from model.program.reads import Reads, read_tiles
 from model.program.words import pack, pack_fields, to_bits
@@ -46,32 +47,46 @@ def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int) -> Ar
     planes : int
         Each input tile is taken so many times, kernel inside plane.
     banks : int
-        Input tiles come in groups of so many, the last group filled up with zeros.
+        Input tiles come in groups of so many, the last group filled up with tiles that meet activations of 0.
 
     Returns
     -------
     int64 array [oc][pass][col][row]
     """
-    tiles = tile_weights(weight, shape.rows, shape.cols)  # [oc][ic][kij][col][row]
+    filler = shape.wgt.filler
+    tiles = tile_weights(weight, shape.rows, shape.cols, filler)  # [oc][ic][kij][col][row]
     oc, ic, _, cols, rows = tiles.shape
     if ic % banks:
-        tiles = np.pad(tiles, ((0, 0), (0, -ic % banks), (0, 0), (0, 0), (0, 0)))
+        tiles = np.pad(tiles, ((0, 0), (0, -ic % banks), (0, 0), (0, 0), (0, 0)), constant_values=filler)
     return np.repeat(tiles, planes, axis=1).reshape(oc, -1, cols, rows)  # [oc][ic * plane * kij][col][row]
 
 
 def weight_words(tiles: Array, shape: EngineShape) -> Array:
-    """Weight tiles [oc][pass][col][row] as words uint8 [oc][pass * groups][byte]."""
+    """Weight tiles [oc][pass][col][row] as words of patterns, uint8 [oc][pass * groups][byte]."""
     oc, passes, cols, rows = tiles.shape
     full = np.zeros((oc, passes, shape.groups * shape.wgt_lanes, rows), np.int8)
-    full[:, :, :cols] = tiles
+    full[:, :, :cols] = shape.wgt.encode(tiles) if shape.wgt_power else tiles  # an integer is its own pattern
     words = pack_fields(full.reshape(-1, shape.wgt_lanes * rows), shape.wgt_width)  # (oc * pass * group, lane * row)
     return words.reshape(oc, passes * shape.groups, -1)  # [oc][pass * group][byte]
 
 
 def check_widths(layer: Layer, shape: EngineShape) -> None:
-    """Raise LockstepError when weights, M or B of `layer` are wider than the engine's."""
+    """Raise LockstepError when the engine has not the weights of `layer`, or they, M or B are wider than its."""
+    if shape.wgt_power or isinstance(layer.wgt, PowerFormat):
+        strange = layer.wgt.values[~np.isin(layer.wgt.values, shape.wgt.values)].tolist()
+        if strange:
+            raise LockstepError(
+                f"layer {layer.name}: its weights are {layer.wgt.name}; the engine's are {shape.wgt.name}, without "
+                f"{', '.join(map(str, strange[:5]))}{' ...' if len(strange) > 5 else ''}"
+            )
+    if layer.groups > 1 and shape.wgt.filler:
+        raise LockstepError(
+            f"layer {layer.name}: its {layer.groups} groups take weights of 0 on the array; the engine's "
+            f"{shape.wgt.name} has none"
+        )
+    same = isinstance(shape.wgt, PowerFormat) == isinstance(layer.wgt, PowerFormat)
     need = {
-        "weights": (layer.wgt.bits, shape.wgt_width),
+        "weights": (layer.wgt.bits if same else 0, shape.wgt_width),
         "multipliers": (signed_bits_for(int(layer.multiplier.min()), int(layer.multiplier.max())), shape.mul_width),
         "biases": (signed_bits_for(int(layer.bias.min()), int(layer.bias.max())), shape.bias_width),
     }

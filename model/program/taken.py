@@ -6,7 +6,8 @@ psums. With codes a[i, y, x], zero outside the map, and weights w[o, i, ky, kx]:
 - ``none``: the layer as it is.
 - ``fold``: f neighbouring kernel columns side by side, f * in_channels <= rows. Channel j*in + i at X holds
   a[i, y, X + j - px] (the padding along x becomes explicit), kernel column q holds w[o, i, ky, f*q + j] (zero past
-  the kernel), and the columns of taps are f apart: ceil(kx / f) passes instead of kx.
+  the kernel), and the columns of taps are f apart: ceil(kx / f) passes instead of kx. Weights without a zero are
+  folded where f divides kx, so that nothing is past the kernel, else taken as they are.
 - ``patch``: a 1x1 layer over in * ky * kx channels, channel (ky*kernel_x + kx)*in + i of position (oy, ox) holding
   a[i, oy*sy + ky - py, ox*sx + kx - px].
 """
@@ -80,14 +81,20 @@ class Taken:
         return np.concatenate(taps)
 
 
-def best_fold(in_channels: int, kernel_x: int, rows: int) -> int:
+def best_fold(in_channels: int, kernel_x: int, rows: int, whole: bool = False) -> int:
     """The least f with the fewest taps ceil(kernel_x / f) among those with f * in_channels <= rows.
+
+    With `whole`, among those that divide kernel_x as well.
 
     Examples
     --------
     >>> best_fold(3, 3, 8), best_fold(1, 3, 8), best_fold(1, 5, 4), best_fold(5, 3, 8)
     (2, 3, 3, 1)
+    >>> best_fold(3, 3, 8, whole=True), best_fold(1, 4, 3, whole=True)
+    (1, 2)
     """
+    if whole:
+        return max(f for f in range(1, kernel_x + 1) if kernel_x % f == 0 and (f == 1 or f * in_channels <= rows))
     taps = -(-kernel_x // max(1, rows // in_channels))
     return -(-kernel_x // taps)
 
@@ -108,7 +115,7 @@ def take(layer: Layer, height: int, width: int, rows: int, mode: str = "none") -
     if mode == "patch":
         weight = layer.dense.transpose(0, 2, 3, 1).reshape(outs, -1, 1, 1)  # (out, ky * kx * in, 1, 1)
         return Taken(layer, mode, 1, given, weight, out_y, out_x, (1, 1), (0, 0))
-    folds = best_fold(ins, kx, rows) if mode == "fold" else 1
+    folds = best_fold(ins, kx, rows, whole=layer.wgt.filler != 0) if mode == "fold" else 1
     if folds == 1:
         return Taken(layer, "none", 1, given, layer.dense, height, width, layer.stride, layer.padding)
     taps = -(-kx // folds)

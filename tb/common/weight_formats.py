@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from model.numeric.power import POWERS, PowerFormat
+from model.numeric.power import POWERS
 from model.numeric.weights import WeightFormat
+from model.program.array import verilog_name, weight_fields
 
 
 def weight_parameters(fmt: WeightFormat) -> dict[str, int]:
@@ -12,9 +13,7 @@ def weight_parameters(fmt: WeightFormat) -> dict[str, int]:
     >>> weight_parameters(POWERS["level5"])
     {'WgtWidth': 3, 'WgtPower': 2, 'WgtZero': 1, 'WgtStep': 3}
     """
-    if not isinstance(fmt, PowerFormat):
-        return {"WgtWidth": fmt.bits}
-    return {"WgtWidth": fmt.bits, "WgtPower": fmt.exponents, "WgtZero": int(fmt.zero), "WgtStep": fmt.step}
+    return {verilog_name(name): value for name, value in weight_fields(fmt).items()}
 
 
 NAMED = {name: weight_parameters(fmt) for name, fmt in POWERS.items()}

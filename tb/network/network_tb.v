@@ -16,6 +16,9 @@ module network_tb;
   parameter integer MulWidth  = 28;
   parameter integer BiasWidth = 36;
   parameter integer Layers    = 32;
+  parameter integer WgtPower  = 0;
+  parameter integer WgtZero   = 0;
+  parameter integer WgtStep   = 1;
   // entries of the files, at least one each
   parameter integer Jobs        = 1;
   parameter integer Descriptors = 32;  // of all jobs; they are written to the table before a job that needs others
@@ -76,6 +79,9 @@ module network_tb;
     .Cols      (Cols),
     .ActWidth  (ActWidth),
     .WgtWidth  (WgtWidth),
+    .WgtPower  (WgtPower),
+    .WgtZero   (WgtZero),
+    .WgtStep   (WgtStep),
     .PsumWidth (PsumWidth),
     .WgtLanes  (WgtLanes),
     .ActDepth  (ActDepth),

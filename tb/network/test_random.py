@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.program.draw import ARRAYS
+from model.program.draw import ARRAYS, POWER_ARRAYS, draw
 from tb.network.draws import STALLS, any_draw, run_draws, stall_of
 
 DRAWS = 200
@@ -27,5 +27,14 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
     assert not wrong, "\n".join(
         f"{index}: {text}; make random N=1 SEED={SEED} FIRST={index}" for index, text in wrong.items()
     )
+    assert report.jobs == len(draws)
+    assert report.mismatches == 0
+
+
+@pytest.mark.parametrize("name", POWER_ARRAYS)
+def test_drawn_layers_of_powers_of_two_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
+    draws = [draw(SEED, index, name) for index in range(16)]
+    wrong, report = run_draws(draws, tmp_path, "icarus")
+    assert not wrong
     assert report.jobs == len(draws)
     assert report.mismatches == 0
