@@ -79,11 +79,6 @@ def check_widths(layer: Layer, shape: EngineShape) -> None:
                 f"layer {layer.name}: its weights are {layer.wgt.name}; the engine's are {shape.wgt.name}, without "
                 f"{', '.join(map(str, strange[:5]))}{' ...' if len(strange) > 5 else ''}"
             )
-    if layer.groups > 1 and shape.wgt.filler:
-        raise LockstepError(
-            f"layer {layer.name}: its {layer.groups} groups take weights of 0 on the array; the engine's "
-            f"{shape.wgt.name} has none"
-        )
     same = isinstance(shape.wgt, PowerFormat) == isinstance(layer.wgt, PowerFormat)
     need = {
         "weights": (layer.wgt.bits if same else 0, shape.wgt_width),
