@@ -25,6 +25,7 @@ CIFAR_FOLDER = "cifar-10-batches-py"
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_SHAPE = (3, 32, 32)
 DIGITS_SHAPE = (1, 8, 8)
+SIGNAL_SHAPE = (8, 1, 8)  # the digits as eight signals, one a row, of eight samples
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
 LAYOUTS = f"{CIFAR_FOLDER}, or a folder with train/<class>/* and test/<class>/*"
 
@@ -285,15 +286,20 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels).transpose(2, 0, 1)  # (channel, y, x)
 
 
-def load_digits() -> Dataset:
+def load_digits(shape: Shape = DIGITS_SHAPE) -> Dataset:
     """scikit-learn's 1,797 digits of 8x8 pixels, grey levels 0..16 spread over 0..255.
 
     Every fifth is a test image (359), the others train (1,438).
+
+    Parameters
+    ----------
+    shape : (channels, height, width)
+        DIGITS_SHAPE, or SIGNAL_SHAPE: the same pixels in the same order.
     """
-    from sklearn.datasets import load_digits as bundled  # imported here: only `tiny` needs scikit-learn
+    from sklearn.datasets import load_digits as bundled  # imported here: only small nets need scikit-learn
 
     content = bundled()
-    pixels = np.floor(content.images * (255 / 16) + 0.5).astype(np.uint8)[:, None]  # (n, 1, 8, 8)
+    pixels = np.floor(content.images * (255 / 16) + 0.5).astype(np.uint8).reshape(-1, *shape)  # (n, 1, 8, 8)
     labels = content.target.astype(np.int64)
     test = np.arange(len(labels)) % 5 == 4
     names = tuple(str(digit) for digit in range(10))

@@ -20,7 +20,7 @@ from model.files import write_json
 from model.network import recipe as recipes
 from model.network.augment import to_input
 from model.network.layers import set_quantized, start_quantization
-from model.network.nets import PLANS, ConvNet, build
+from model.network.nets import SHAPES, Network, build
 from model.network.train import autocast, make_optimizer, pick_device
 from scripts.guard import guarded
 from scripts.numbers import whole_number
@@ -43,7 +43,7 @@ KINDS = {  # what an operator's name begins with, by what it is for
 }
 
 
-def step_of(network: ConvNet, pixels: torch.Tensor, labels: torch.Tensor, device: torch.device) -> Callable[[], None]:
+def step_of(network: Network, pixels: torch.Tensor, labels: torch.Tensor, device: torch.device) -> Callable[[], None]:
     """A whole training step: forward, backward, optimizer."""
     optimizer = make_optimizer(network, recipes.Leg(1, 1e-3, 0.0, 5e-4))
 
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     recipe = recipes.load(args.net)
     device = pick_device()
     generator = torch.Generator().manual_seed(1)
-    shape = PLANS[recipe.network][0]
+    shape = SHAPES[recipe.network]
     pixels = torch.randint(256, (recipe.batch, *shape), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(10, (recipe.batch,), generator=generator).to(device)
     network = build(recipe.network, 10, recipe.weight_format, recipe.act_bits, recipe.seed)

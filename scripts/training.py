@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.dataset import Dataset
+from model.dataset import DIGITS_SHAPE, SIGNAL_SHAPE, Dataset
 from model.errors import LockstepError
 from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import execute
@@ -23,7 +23,7 @@ from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.network import recipe as recipes
 from model.network.freeze import exact_codes, freeze, logit_resolution
-from model.network.nets import PLANS, ConvNet, build
+from model.network.nets import SHAPES, Network, build
 from model.network.processes import first_before_the_others, joined, process_count, process_index
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
@@ -33,10 +33,10 @@ Array = np.ndarray[Any, Any]
 
 
 def training_data(net: str, data: str | None) -> Dataset:
-    """The data set that NET and DATA mean, as `scripts.datasets.load_data`; the digits are `tiny`'s only set."""
-    if net == "tiny" and data is not None:
-        raise LockstepError("NET=tiny trains on scikit-learn's bundled digits; leave DATA out")
-    return load_data(PLANS[net][0], data)
+    """The data set that NET and DATA mean, as `scripts.datasets.load_data`; small nets have the digits alone."""
+    if SHAPES[net] in (DIGITS_SHAPE, SIGNAL_SHAPE) and data is not None:
+        raise LockstepError(f"NET={net} trains on scikit-learn's bundled digits; leave DATA out")
+    return load_data(SHAPES[net], data)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Comparison:
     fake_quant_right: int
 
 
-def compare(network: ConvNet, graph: IntegerGraph, pixels: Array, labels: Array) -> Comparison:
+def compare(network: Network, graph: IntegerGraph, pixels: Array, labels: Array) -> Comparison:
     """Every code of every convolution for `pixels`, every logit and the class: the graph against its network.
 
     Logits are rounded to integers: one differs when it is further from the exact one than rounding can take it.

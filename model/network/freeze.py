@@ -18,19 +18,23 @@ within a tolerance.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from model.errors import LockstepError
 from model.graph.graph import MAX_SHIFT, IntegerGraph, Layer
-from model.network.layers import QuantConv2d, QuantLinear, QuantReLU
-from model.network.nets import ConvNet
+from model.graph.kinds import add_weight
+from model.network.layers import QuantConv1d, QuantConv2d, QuantLinear, QuantReLU
+from model.network.nets import Network
 from model.network.quantize import LEAST_STEP, codes_of
+from model.network.units import AddUnit, ConvUnit, Quantizer, Wired
 from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
 PIXEL = IntFormat(8)
@@ -96,12 +100,12 @@ def solve_requantization(
     )
 
 
-def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[str, Any]) -> IntegerGraph:
+def freeze(network: Network, name: str, classes: tuple[str, ...], meta: Mapping[str, Any]) -> IntegerGraph:
     """The integer graph of a trained, quantized `network`.
 
     Parameters
     ----------
-    network : ConvNet
+    network : ConvNet or BranchedNet
         On any device; it is not changed.
     name : str
         The graph's name: one of PLANS, and what tells it from other runs of that network (``vgg16_w2a2``).
@@ -120,46 +124,57 @@ def freeze(network: ConvNet, name: str, classes: tuple[str, ...], meta: Mapping[
                 f"parameter {key} of the trained network is not finite: training diverged; lower the learning rate"
             )
     layers: list[Layer] = []
-    act, scale = PIXEL, PIXEL_SCALE
-    chain = list(network.features.named_children())
-    for index, (number, module) in enumerate(chain):
-        if not isinstance(module, QuantConv2d):
-            continue
-        norm, relu = chain[index + 1][1], chain[index + 2][1]
-        assert isinstance(norm, nn.BatchNorm2d)
-        assert isinstance(relu, QuantReLU)
-        _check_quantized(f"features.{number}", module, relu)
-        pooled = index + 3 < len(chain) and isinstance(chain[index + 3][1], nn.MaxPool2d)
-        weight, weight_step = _weight_codes(module)
-        out_step = float(relu.step.detach().clamp_min(LEAST_STEP))
-        gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-        slope = scale * weight_step * gain / out_step
-        offset = (_array(norm.bias) - _array(norm.running_mean) * gain) / out_step
-        low, high = _psum_limits(weight, act)
-        try:
-            multiplier, bias, shift = solve_requantization(slope, offset, low, high, relu.fmt.max)
-        except LockstepError as error:
-            raise LockstepError(f"layer features.{number}: {error}") from error
-        layers.append(
-            Layer(
-                f"features.{number}",
-                weight,
-                module.fmt,
-                act,
-                multiplier,
-                bias,
-                shift,
-                relu.fmt,
-                padding=_pair(module.padding),
-                pool=2 if pooled else 1,
-            )
-        )
-        act, scale = relu.fmt, out_step
-    layers.append(_freeze_classifier(network.classifier, act, scale))
+    maps = {"": Map(PIXEL, PIXEL_SCALE)}
+    last = maps[""]
+    for wired in network.units():
+        layer, last = _freeze_unit(wired, [maps[name] for name in wired.inputs or ("",)], network.classifier.fmt)
+        before = (layers[-1].name,) if layers else ()
+        layers.append(layer if wired.inputs == before else dataclasses.replace(layer, inputs=wired.inputs))
+        maps[wired.name] = last
+    layers.append(_freeze_classifier(network.classifier, last.fmt, last.step))
     return IntegerGraph(name, network.input_shape, tuple(layers), classes, meta)
 
 
-def _check_quantized(where: str, *modules: QuantConv2d | QuantLinear | QuantReLU) -> None:
+@dataclass(frozen=True)
+class Map:
+    """Codes between units: their format, the real value of a step, and the code that stands for 0."""
+
+    fmt: IntFormat
+    step: float
+    zero: int = 0
+
+
+def _freeze_unit(wired: Wired, taken: list[Map], wgt: WeightFormat) -> tuple[Layer, Map]:
+    """The layer that a unit becomes, and what it leaves; sums and means take the weight format `wgt`."""
+    unit, source = wired.unit, taken[0]
+    _check_quantized(wired.name, unit.act, *([unit.conv] if isinstance(unit, ConvUnit) else []))
+    left = Map(IntFormat(unit.act.fmt.bits), float(unit.act.step.detach().clamp_min(LEAST_STEP)), -unit.act.fmt.min)
+    stride, padding, pool = (1, 1), (0, 0), 1
+    if isinstance(unit, ConvUnit):
+        weight, weight_step = _weight_codes(unit.conv)
+        gain = _array(unit.norm.weight) / np.sqrt(_array(unit.norm.running_var) + unit.norm.eps)
+        slope = source.step * weight_step * gain / left.step
+        offset = (_array(unit.norm.bias) - _array(unit.norm.running_mean) * gain) / left.step + left.zero
+        wgt, groups, pool = unit.conv.fmt, unit.conv.groups, unit.pool
+        stride, padding = _pair(unit.conv.stride, 1), _pair(unit.conv.padding, 0)
+    else:
+        groups = unit.channels
+        if isinstance(unit, AddUnit):
+            weight, count = add_weight(groups, [1] * len(taken)).astype(wgt.dtype), 1
+        else:
+            weight, stride = np.ones((groups, 1, *unit.window), wgt.dtype), unit.window
+            count = unit.window[0] * unit.window[1]
+        slope = np.full(groups, source.step / (count * left.step))
+        offset = np.full(groups, -sum(each.zero for each in taken) * source.step / left.step)
+    try:
+        scale = solve_requantization(slope, offset, *_psum_limits(weight, source.fmt), left.fmt.max)
+    except LockstepError as error:
+        raise LockstepError(f"layer {wired.name}: {error}") from error
+    inputs = wired.inputs if len(taken) > 1 else ()
+    return Layer(wired.name, weight, wgt, source.fmt, *scale, left.fmt, stride, padding, pool, groups, inputs), left
+
+
+def _check_quantized(where: str, *modules: QuantConv2d | QuantConv1d | QuantLinear | Quantizer) -> None:
     if not all(module.quantized for module in modules):
         raise LockstepError(f"{where} is not quantized: the network has had no quantization-aware training to freeze")
 
@@ -179,7 +194,7 @@ def _logit_unit(scale: float, weight_step: Array) -> float:
     return float(scale * weight_step.max() / 2.0**LOGIT_BITS)
 
 
-def logit_resolution(network: ConvNet, graph: IntegerGraph) -> tuple[float, float]:
+def logit_resolution(network: Network, graph: IntegerGraph) -> tuple[float, float]:
     """How the frozen graph's logits stand to the network's.
 
     Returns
@@ -197,11 +212,11 @@ def logit_resolution(network: ConvNet, graph: IntegerGraph) -> tuple[float, floa
     return _logit_unit(scale, weight_step) * 2**LOGIT_SHIFT, 0.5 + (0.5 + 0.5 * furthest) / 2**LOGIT_SHIFT
 
 
-def _weight_codes(module: QuantConv2d | QuantLinear) -> tuple[Array, Array]:
-    """Values (out, in, ky, kx), of the format's type, and steps float64 (out,) of a layer's weight."""
+def _weight_codes(module: QuantConv2d | QuantConv1d | QuantLinear) -> tuple[Array, Array]:
+    """Values (out, in / groups, ky, kx), of the format's type, and steps float64 (out,) of a layer's weight."""
     step = module.step.detach().clamp_min(LEAST_STEP)
     codes = codes_of(module.weight.detach(), step, module.fmt).numpy().astype(module.fmt.dtype)
-    return codes.reshape(codes.shape[0], codes.shape[1], *(codes.shape[2:] or (1, 1))), step.flatten().numpy()
+    return codes.reshape(*codes.shape[:2], *[1] * (4 - codes.ndim), *codes.shape[2:]), step.flatten().numpy()
 
 
 def _psum_limits(weight: Array, act: IntFormat) -> tuple[Array, Array]:
@@ -215,13 +230,14 @@ def _array(tensor: torch.Tensor | None) -> Array:
     return np.asarray(tensor.detach().numpy(), dtype=np.float64)
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    y, x = value
-    return int(y), int(x)
+def _pair(value: Any, of_y: int) -> tuple[int, int]:
+    """(y, x) of what torch keeps of a convolution; of one dimension that is x alone, and y is `of_y`."""
+    *y, x = value
+    return int(y[0]) if y else of_y, int(x)
 
 
 @torch.no_grad()
-def exact_codes(network: ConvNet, pixels: Array) -> tuple[dict[str, Array], Array]:
+def exact_codes(network: Network, pixels: Array) -> tuple[dict[str, Array], Array]:
     """What the fake-quant network itself computes, in float64: the reference that the frozen graph must equal.
 
     Parameters
@@ -231,20 +247,16 @@ def exact_codes(network: ConvNet, pixels: Array) -> tuple[dict[str, Array], Arra
 
     Returns
     -------
-    codes : {conv name: int64 array (batch, channels, y, x)} after that conv's pooling, where it has one
+    codes : {unit name: int64 array (batch, channels, y, x)} after its pooling, where it has any
     logits : float64 array (batch, classes)
     """
     network = copy.deepcopy(network).cpu().double().eval()
     value = torch.from_numpy(pixels.astype(np.float64)) * PIXEL_SCALE
-    codes: dict[str, Array] = {}
-    conv, step = "", 1.0
-    for number, module in network.features.named_children():
-        value = module(value)
-        if isinstance(module, QuantConv2d):
-            conv = f"features.{number}"
-        elif isinstance(module, QuantReLU):
-            step = float(module.step.clamp_min(LEAST_STEP))
-        if isinstance(module, QuantReLU | nn.MaxPool2d):
-            codes[conv] = torch.round(value / step).numpy().astype(np.int64)
+    maps, codes = {"": value}, {}
+    for wired in network.units():
+        value, _ = wired.unit(*((maps[name], None) for name in wired.inputs or ("",)))
+        step, zero = float(wired.unit.act.step.clamp_min(LEAST_STEP)), -wired.unit.act.fmt.min
+        codes[wired.name] = torch.round(value / step).numpy().astype(np.int64) + zero
+        maps[wired.name] = value
     logits: Array = network.classifier(value.flatten(1)).numpy()
     return codes, logits

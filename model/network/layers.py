@@ -126,9 +126,16 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
     """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, padding: int, weights: int | WeightFormat
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        padding: int,
+        weights: int | WeightFormat,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel, padding=padding, bias=False)
+        super().__init__(in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=False)
         self._prepare(weights)
 
     def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
@@ -140,9 +147,13 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
         return result
 
     def _every_pixel_meets_every_other(self, value: Tensor) -> bool:
-        return all(
-            size <= pad + 1 and size + pad <= kernel and 2 * pad + 1 == kernel
-            for size, pad, kernel in zip(value.shape[2:], _two(self.padding), self.weight.shape[2:], strict=True)
+        return (
+            _two(self.stride) == (1, 1)
+            and self.groups == 1
+            and all(
+                size <= pad + 1 and size + pad <= kernel and 2 * pad + 1 == kernel
+                for size, pad, kernel in zip(value.shape[2:], _two(self.padding), self.weight.shape[2:], strict=True)
+            )
         )
 
     def _matmul_forward(self, value: Tensor, weight: Tensor) -> Tensor:
@@ -151,6 +162,28 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
         matrix: Tensor = _Dense.apply(weight, (height, width), _two(self.padding))  # (y*x*out, y*x*in)
         result: Tensor = value.permute(0, 2, 3, 1).reshape(batch, -1).to(matrix.dtype) @ matrix.t()
         return result.reshape(batch, height, width, -1).permute(0, 3, 1, 2)  # channels last, as (batch, out, y, x)
+
+
+class QuantConv1d(nn.Conv1d, _WeightQuantizer):
+    """Conv1d along the columns of maps of height 1, without bias, with weights quantized per output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        padding: int,
+        weights: int | WeightFormat,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=False)
+        self._prepare(weights)
+
+    def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
+        """(batch, in_channels, 1, x) to (batch, out_channels, 1, x); with a `step`, `value` holds codes of it."""
+        result: Tensor = self._conv_forward(value.squeeze(2), self.effective_weight(step), None)
+        return result.unsqueeze(2)
 
 
 class QuantLinear(nn.Linear, _WeightQuantizer):

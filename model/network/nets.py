@@ -1,4 +1,4 @@
-"""The networks: VGG16 for 32x32 images with a squeezed block, and a small one for 8x8 digits."""
+"""The networks: VGG16 for 32x32 images with a squeezed block, small ones for 8x8 digits (three in `branched`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import LockstepError
+from model.network.branched import BRANCHED, BranchedNet, build_branched
 from model.network.layers import BatchNorm, QuantConv2d, QuantLinear, QuantReLU
 from model.network.recipe import check_bits
+from model.network.units import ConvUnit, Wired
 from model.numeric.weights import WeightFormat
 
 POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of conv + BatchNorm + ReLU
@@ -57,6 +59,20 @@ class ConvNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def units(self) -> list[Wired]:
+        """Convolution, BatchNorm, quantizer and pooling, unit by unit, in order of execution."""
+        chain = list(self.features.named_children())
+        found: list[Wired] = []
+        for (number, conv), (_, norm), (_, act), (_, pool) in zip(
+            chain, chain[1:], chain[2:], [*chain[3:], ("", None)], strict=False
+        ):
+            if isinstance(conv, QuantConv2d):
+                assert isinstance(norm, BatchNorm)
+                assert isinstance(act, QuantReLU)
+                unit = ConvUnit(conv, norm, act, 2 if isinstance(pool, nn.MaxPool2d) else 1)
+                found.append(Wired(f"features.{number}", unit, (found[-1].name,) if found else ()))
+        return found
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1], float (batch, channels, height, width), to logits (batch, classes)."""
         value, step = pixels, None  # with a step, `value` holds codes of it
@@ -75,17 +91,23 @@ class ConvNet(nn.Module):
         return logits
 
 
-def build(name: str, classes: int, weights: int | WeightFormat, act_bits: int, seed: int) -> ConvNet:
-    """A network of PLANS with weights drawn from `seed`; `weights`: their bits, or their format.
+Network = ConvNet | BranchedNet
+SHAPES = {name: shape for name, (shape, _) in [*PLANS.items(), *BRANCHED.items()]}  # of every network's input
+
+
+def build(name: str, classes: int, weights: int | WeightFormat, act_bits: int, seed: int) -> Network:
+    """A network of PLANS or BRANCHED with weights drawn from `seed`; `weights`: their bits, or their format.
 
     Raises
     ------
     LockstepError
-        For a name that is not in PLANS or impossible widths.
+        For a name that is in neither, or impossible widths.
     """
-    if name not in PLANS:
-        raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(PLANS))}")
+    if name not in SHAPES:
+        raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(SHAPES))}")
     check_bits(weights if isinstance(weights, int) else weights.bits, act_bits)
+    if name in BRANCHED:
+        return build_branched(name, classes, weights, act_bits, seed)
     input_shape, plan = PLANS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

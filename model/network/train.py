@@ -24,7 +24,7 @@ from model.errors import LockstepError
 from model.network.augment import augment, to_input
 from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
-from model.network.nets import ConvNet
+from model.network.nets import Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import Leg, Recipe
 from model.network.state import LEGS, RunState
@@ -60,7 +60,7 @@ class Trainer:
 
     Parameters
     ----------
-    network : ConvNet
+    network : ConvNet or BranchedNet
         Freshly built; a checkpoint in `folder` is loaded into it.
     dataset : Dataset
     recipe : Recipe
@@ -80,7 +80,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: ConvNet,
+        network: Network,
         dataset: Dataset,
         recipe: Recipe,
         folder: Path,
