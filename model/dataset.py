@@ -26,6 +26,7 @@ CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
 CIFAR_SHAPE = (3, 32, 32)
 DIGITS_SHAPE = (1, 8, 8)
 SIGNAL_SHAPE = (8, 1, 8)  # the digits as eight signals, one a row, of eight samples
+DIGITS_SHAPES = (DIGITS_SHAPE, SIGNAL_SHAPE)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
 LAYOUTS = f"{CIFAR_FOLDER}, or a folder with train/<class>/* and test/<class>/*"
 
@@ -294,7 +295,7 @@ def load_digits(shape: Shape = DIGITS_SHAPE) -> Dataset:
     Parameters
     ----------
     shape : (channels, height, width)
-        DIGITS_SHAPE, or SIGNAL_SHAPE: the same pixels in the same order.
+        One of DIGITS_SHAPES: the same pixels in the same order.
     """
     from sklearn.datasets import load_digits as bundled  # imported here: only small nets need scikit-learn
 

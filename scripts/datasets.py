@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from model.dataset import CIFAR_FOLDER, DIGITS_SHAPE, LAYOUTS, SIGNAL_SHAPE, Dataset, Shape, load_digits, load_folder
+from model.dataset import CIFAR_FOLDER, DIGITS_SHAPES, LAYOUTS, Dataset, Shape, load_digits, load_folder
 from model.errors import LockstepError
 
 BUILD = Path("build")
@@ -28,7 +28,7 @@ def load_data(shape: Shape, data: str | None) -> Dataset:
     """
     if data is not None:
         return load_folder(Path(data), shape, cache=BUILD / "cache")
-    if shape in (DIGITS_SHAPE, SIGNAL_SHAPE):
+    if shape in DIGITS_SHAPES:
         try:
             return load_digits(shape)
         except ImportError as error:

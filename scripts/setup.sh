@@ -62,11 +62,11 @@ esac
 # and the graph tell.
 readonly takes_digits='
 import sys
-from model.dataset import DIGITS_SHAPE
+from model.dataset import DIGITS_SHAPES
 from model.errors import LockstepError
 from model.graph import storage
 try:
-    sys.exit(storage.load(storage.find(sys.argv[1])).input_shape != DIGITS_SHAPE)
+    sys.exit(storage.load(storage.find(sys.argv[1])).input_shape not in DIGITS_SHAPES)
 except LockstepError:
     sys.exit(1)
 '

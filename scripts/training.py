@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.dataset import DIGITS_SHAPE, SIGNAL_SHAPE, Dataset
+from model.dataset import DIGITS_SHAPES, Dataset
 from model.errors import LockstepError
 from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import execute
@@ -34,7 +34,7 @@ Array = np.ndarray[Any, Any]
 
 def training_data(net: str, data: str | None) -> Dataset:
     """The data set that NET and DATA mean, as `scripts.datasets.load_data`; small nets have the digits alone."""
-    if SHAPES[net] in (DIGITS_SHAPE, SIGNAL_SHAPE) and data is not None:
+    if SHAPES[net] in DIGITS_SHAPES and data is not None:
         raise LockstepError(f"NET={net} trains on scikit-learn's bundled digits; leave DATA out")
     return load_data(SHAPES[net], data)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import DIGITS_SHAPE, SIGNAL_SHAPE, load_digits, load_test_image, read_image
+from model.dataset import DIGITS_SHAPE, DIGITS_SHAPES, load_digits, load_test_image, read_image
 from model.errors import LockstepError
 from model.golden.tiling import require_psum_bits
 from model.graph import storage
@@ -96,7 +96,7 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
             pixels = read_array(path)
             if pixels.shape == shape:
                 return pixels
-            if pixels.shape == DIGITS_SHAPE and shape == SIGNAL_SHAPE:
+            if pixels.shape == DIGITS_SHAPE and shape in DIGITS_SHAPES:
                 return pixels.reshape(shape)
         raise LockstepError(
             f"no sample image of shape {shape} is shipped; expected IMAGE=<file>, or an index and DATA=<folder>"
@@ -105,7 +105,7 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
     if index is not None:
         if data is not None:
             return load_test_image(Path(data), index, shape)
-        if shape not in (DIGITS_SHAPE, SIGNAL_SHAPE):
+        if shape not in DIGITS_SHAPES:
             raise LockstepError(
                 f"IMAGE={image} is an index into a data set; expected DATA=<folder> with it, or IMAGE=<file>"
             )

@@ -53,7 +53,7 @@ def test_evaluating_a_folder_or_the_digits_takes_no_torch(ready: House) -> None:
     assert ready.has("pillow")
     (ready.tree / "model/graph").mkdir()
     (ready.tree / "model/graph/storage.py").write_text(STORAGE)
-    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPE = (1, 8, 8)\n")
+    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPES = ((1, 8, 8),)\n")
     ready.setup("evaluate", NET="tiny")
     assert ready.has("scikit_learn")
     assert not ready.has("torch")
@@ -80,7 +80,7 @@ def load(path): return SimpleNamespace(input_shape=(1, 8, 8) if path == "tiny" e
 def test_an_index_takes_what_holds_the_images_it_counts(ready: House) -> None:
     (ready.tree / "model/graph").mkdir()
     (ready.tree / "model/graph/storage.py").write_text(STORAGE)
-    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPE = (1, 8, 8)\n")
+    (ready.tree / "model/dataset.py").write_text("DIGITS_SHAPES = ((1, 8, 8),)\n")
     for image in ("5", "-1"):
         for environment in ({}, {"NET": "vgg16"}):
             assert ready.setup("vectors", IMAGE=image, **environment) == ""  # the script will refuse: it takes DATA
