@@ -16,6 +16,7 @@ module accelerator #(
   parameter integer MulWidth    = 28,     // bits of M, two's complement
   parameter integer BiasWidth   = 36,     // bits of B, two's complement
   parameter integer Layers      = 32,     // descriptors
+  parameter integer Simd        = 0,      // 1: layers of at most ActWidth/2 bits can be multiplied in pairs of input channels
   parameter integer ResultDepth = 16,     // lines of results that wait for m_axis_result, beside the newest
   parameter integer WgtPower    = 0,      // the weight format, see mac_tile
   parameter integer WgtZero     = 0,
@@ -156,7 +157,8 @@ module accelerator #(
     .PsumDepth (PsumDepth),
     .MulWidth  (MulWidth),
     .BiasWidth (BiasWidth),
-    .Layers    (Layers)
+    .Layers    (Layers),
+    .Simd      (Simd)
   ) u_engine (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),

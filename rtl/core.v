@@ -26,13 +26,16 @@ module core #(
   parameter integer PsumDepth = 256,  // psum lines of each of the two banks
   parameter integer ActBanks  = 1,    // banks of the activation memory that one write fills
   parameter integer ActSegs   = 1,    // parts of an activation line with a write enable of their own
+  parameter integer ActHalves = 1,    // 2: and of these the low and the high halves of the codes
+  parameter integer Simd      = 0,    // 1: the array can multiply pairs
   parameter integer SideWidth = 1,    // bits of an instruction that come out beside its sum
   parameter integer WgtPower  = 0,    // the weight format, see mac_tile
   parameter integer WgtZero   = 0,
   parameter integer WgtStep   = 1,
   // derived, leave them
   parameter integer Groups        = (Cols + WgtLanes - 1) / WgtLanes,
-  parameter integer GroupWidth    = (Groups > 1) ? $clog2(Groups) : 1,
+  parameter integer ColBits       = (Groups > 1) ? $clog2(Groups) : 1,
+  parameter integer GroupWidth    = ColBits + ((Simd != 0) ? 1 : 0),
   parameter integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1,
   parameter integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1,
   parameter integer LineAddrWidth = (ActDepth / ActBanks > 1) ? $clog2(ActDepth / ActBanks) : 1,
@@ -40,11 +43,14 @@ module core #(
 ) (
   input  wire                              clk_i,
   input  wire                              rst_ni,
-  // activation memory write port, row r at [r*ActWidth +: ActWidth] of each bank's line; an enable a bank and segment
-  input  wire [ActBanks*ActSegs-1:0]       act_we_i,
+  // a layer of pairs, see mac_tile; still while its pixels are in the array
+  input  wire                              simd_i,
+  // activation memory write port, row r at [r*ActWidth +: ActWidth] of each bank's line; an enable a bank, half and segment
+  input  wire [ActBanks*ActHalves*ActSegs-1:0] act_we_i,
   input  wire [LineAddrWidth-1:0]          act_waddr_i,
   input  wire [ActBanks*Rows*ActWidth-1:0] act_wdata_i,
-  // weight stream: column wgt_group_i*WgtLanes + l, row r at [(l*Rows+r)*WgtWidth +: WgtWidth]
+  // weight stream: column wgt_group_i*WgtLanes + l, row r at [(l*Rows+r)*WgtWidth +: WgtWidth]; with Simd the highest bit of
+  // wgt_group_i says for which half of the row's code
   input  wire                              wgt_valid_i,
   input  wire [GroupWidth-1:0]             wgt_group_i,
   input  wire [WgtLanes*Rows*WgtWidth-1:0] wgt_i,
@@ -90,7 +96,9 @@ module core #(
     .Width (Rows * ActWidth),
     .Depth (ActDepth),
     .Banks (ActBanks),
-    .Segs  (ActSegs)
+    .Segs  (ActSegs),
+    .Halves    (ActHalves),
+    .LaneWidth (ActWidth)
   ) u_act_mem (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
@@ -159,10 +167,12 @@ module core #(
     .WgtStep    (WgtStep),
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
-    .GroupWidth (GroupWidth)
+    .GroupWidth (GroupWidth),
+    .Simd       (Simd)
   ) u_array (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
+    .simd_i       (simd_i),
     .valid_i      (row_valid),
     .swap_i       (row_swap),
     .act_i        (row_act),
@@ -314,11 +324,12 @@ module core #(
   );
 
 `ifdef SIM_CHECKS
-  wire [ActBanks*ActSegs-1:0] x_bank;  // enables of the bank that a pixel reads
+  localparam integer BankParts = ActHalves * ActSegs;
+  wire [ActBanks*BankParts-1:0] x_bank;  // enables of the bank that a pixel reads
   genvar e;
   generate
     for (e = 0; e < ActBanks; e = e + 1) begin : gen_x_bank
-      assign x_bank[e*ActSegs +: ActSegs] = {ActSegs{(x_addr >> LineAddrWidth) == e || ActBanks == 1}};
+      assign x_bank[e*BankParts +: BankParts] = {BankParts{(x_addr >> LineAddrWidth) == e || ActBanks == 1}};
     end
   endgenerate
 

@@ -19,6 +19,7 @@ module engine #(
   parameter integer WgtPower  = 0,      // the weight format, see mac_tile
   parameter integer WgtZero   = 0,
   parameter integer WgtStep   = 1,
+  parameter integer Simd      = 0,      // 1: layers of at most ActWidth/2 bits can be multiplied in pairs of input channels
   // derived, leave them
   parameter integer ActBanks      = (Cols > Rows) ? Cols / Rows : 1,
   parameter integer ActSegs       = (Rows > Cols) ? Rows / Cols : 1,
@@ -66,7 +67,8 @@ module engine #(
 );
 
   localparam integer Groups        = (Cols + WgtLanes - 1) / WgtLanes;
-  localparam integer GroupWidth    = (Groups > 1) ? $clog2(Groups) : 1;
+  localparam integer GroupWidth    = ((Groups > 1) ? $clog2(Groups) : 1) + ((Simd != 0) ? 1 : 0);
+  localparam integer ActHalves     = (Simd != 0) ? 2 : 1;
   localparam integer ColWidth      = (Cols > 1) ? $clog2(Cols) : 1;
   localparam integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1;
   localparam integer WordWidth     = WgtLanes * Rows * WgtWidth;
@@ -108,6 +110,7 @@ module engine #(
   wire                     wide;
   wire [LineAddrWidth-1:0] out_base;
   wire [13:0]              out_map_n;
+  wire                     simd, out_pair;
 
   sequencer #(
     .ActAddrWidth  (ActAddrWidth),
@@ -116,7 +119,8 @@ module engine #(
     .PsumDepth     (PsumDepth),
     .ActWidth      (ActWidth),
     .DrainCycles   (Rows + Cols + 4),
-    .Layers        (Layers)
+    .Layers        (Layers),
+    .Simd          (Simd)
   ) u_sequencer (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
@@ -155,7 +159,9 @@ module engine #(
     .max_o        (max),
     .wide_o       (wide),
     .out_base_o   (out_base),
-    .out_map_n_o  (out_map_n)
+    .out_map_n_o  (out_map_n),
+    .simd_o       (simd),
+    .out_pair_o   (out_pair)
   );
 
   // ---------------------------------------------------------------- weights and parameters
@@ -168,6 +174,7 @@ module engine #(
   loader #(
     .Groups     (Groups),
     .GroupWidth (GroupWidth),
+    .Simd       (Simd),
     .Cols       (Cols),
     .ColWidth   (ColWidth),
     .ParWords   (ParWords)
@@ -176,6 +183,7 @@ module engine #(
     .rst_ni       (rst_ni),
     .start_i      (load_start),
     .stop_i       (load_stop),
+    .simd_i       (simd),
     .passes_n_i   (passes_n),
     .tiles_n_i    (tiles_n),
     .valid_i      (wgt_valid_i),
@@ -197,8 +205,8 @@ module engine #(
   wire                          act_load = load_valid_i && load_ready_o;
   wire                          code_write;
   wire [LineAddrWidth-1:0]      code_addr;
-  wire [ActSegs-1:0]            code_seg;
-  wire [ActBanks*ActSegs-1:0]   act_we;
+  wire [ActHalves*ActSegs-1:0]  code_seg;
+  wire [ActBanks*ActHalves*ActSegs-1:0] act_we;
   wire [ActBanks*LineWidth-1:0] act_wdata;
   wire                          sum_valid;
   wire [Cols*PsumWidth-1:0]     sum;
@@ -208,7 +216,7 @@ module engine #(
 
   assign load_ready_o = !busy_o;
 
-  genvar b, s;
+  genvar b, s, h;
   generate
     for (b = 0; b < ActBanks; b = b + 1) begin : gen_bank
       for (s = 0; s < ActSegs; s = s + 1) begin : gen_seg
@@ -218,9 +226,30 @@ module engine #(
         wire [SegWidth-1:0] code_part = code_o[((ActSegs > 1) ? 0 : At) +: SegWidth];
         wire                load_here = act_load && (ActBanks == 1 || (load_addr_i >> LineAddrWidth) == b);
         wire                own       = s == 0 || !code_seg[(s > 0) ? s - 1 : 0];
-        assign act_we[b*ActSegs + s] = load_here || (code_write && code_seg[s]);
-        assign act_wdata[At +: SegWidth] = act_load ? load_data_i[s*SegWidth +: SegWidth] :
-                                           own ? code_part : {SegWidth{1'b0}};
+        wire [SegWidth-1:0] own_part;
+        for (h = 0; h < ActHalves; h = h + 1) begin : gen_half
+          assign act_we[(b*ActHalves + h)*ActSegs + s] = load_here || (code_write && code_seg[h*ActSegs + s]);
+        end
+        if (ActHalves == 1) begin : gen_whole
+          assign own_part = own ? code_part : {SegWidth{1'b0}};
+        end else begin : gen_halves
+          // A reader of pairs finds the codes of its upper input channels in the high halves, which the tiles after those
+          // of all low halves fill.
+          localparam integer HalfWidth = ActWidth / 2;
+          wire               own_high = out_pair ? !code_seg[ActSegs + s - 1] : own;
+          reg [SegWidth-1:0] filled;
+          integer i;
+          always @(*) begin
+            for (i = 0; i < SegWidth / ActWidth; i = i + 1) begin
+              filled[i*ActWidth +: HalfWidth] = own ? code_part[i*ActWidth +: HalfWidth] : {HalfWidth{1'b0}};
+              filled[i*ActWidth + HalfWidth +: HalfWidth] =
+                  !own_high ? {HalfWidth{1'b0}} :
+                  out_pair  ? code_part[i*ActWidth +: HalfWidth] : code_part[i*ActWidth + HalfWidth +: HalfWidth];
+            end
+          end
+          assign own_part = filled;
+        end
+        assign act_wdata[At +: SegWidth] = act_load ? load_data_i[s*SegWidth +: SegWidth] : own_part;
       end
     end
   endgenerate
@@ -239,10 +268,13 @@ module engine #(
     .PsumDepth (PsumDepth),
     .ActBanks  (ActBanks),
     .ActSegs   (ActSegs),
+    .ActHalves (ActHalves),
+    .Simd      (Simd),
     .SideWidth (SideWidth)
   ) u_core (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
+    .simd_i       (simd),
     .act_we_i     (act_we),
     .act_waddr_i  (act_load ? load_addr_i[LineAddrWidth-1:0] : code_addr),
     .act_wdata_i  (act_wdata),
@@ -325,13 +357,15 @@ module engine #(
 
   writeback #(
     .AddrWidth (LineAddrWidth),
-    .Segs      (ActSegs)
+    .Segs      (ActSegs),
+    .Halves    (ActHalves)
   ) u_writeback (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
     .start_i (start_q),
     .base_i  (out_base),
     .map_n_i (out_map_n),
+    .pair_i  (out_pair),
     .valid_i (code_write),
     .addr_o  (code_addr),
     .seg_o   (code_seg)

@@ -1,5 +1,6 @@
 // loader.v - the stream of a layer's words, taken apart: weight flits to the array, {B, M} of an output tile to requantize.
 // Order: per output tile, `passes` weight tiles of Groups flits; right before the last of them Cols * ParWords parameter words.
+// A weight tile of a layer of pairs is Groups flits for the low halves, then Groups for the high ones.
 // A flit is taken while the array's shadow registers are free, a parameter word while requantize's are.
 // Latency 0: a word goes on in the cycle in which it is taken; no bubble of its own.
 // Golden: model.golden.blocks.deal (where each word goes), model.program.stream.layer_stream (what is in it).
@@ -10,7 +11,8 @@
 
 module loader #(
   parameter integer Groups     = 4,   // flits of a weight tile
-  parameter integer GroupWidth = 2,   // bits of a flit's number
+  parameter integer GroupWidth = 2,   // bits of a flit's number, with Simd the highest one for the half
+  parameter integer Simd       = 0,   // 1: there are layers of pairs
   parameter integer Cols       = 8,   // columns with parameters
   parameter integer ColWidth   = 3,   // bits of a column's number
   parameter integer ParWords   = 1,   // words of a column's parameters
@@ -22,6 +24,7 @@ module loader #(
   // a layer begins: in the next cycle its first word may be taken
   input  wire                  start_i,
   input  wire                  stop_i,      // give the layer up
+  input  wire                  simd_i,      // the layer is one of pairs, stable while it runs
   input  wire [PassWidth-1:0]  passes_n_i,  // weight tiles of an output tile - 1, stable while the layer runs
   input  wire [TileWidth-1:0]  tiles_n_i,   // output tiles - 1, likewise
   // stream
@@ -43,6 +46,7 @@ module loader #(
   output wire                  early_o
 );
 
+  localparam integer ColBits   = GroupWidth - ((Simd != 0) ? 1 : 0);
   localparam integer LastGroup = Groups - 1;
   localparam integer LastCol   = Cols - 1;
   localparam integer LastPart  = ParWords - 1;
@@ -51,7 +55,8 @@ module loader #(
   reg  [PassWidth-1:0] pass_q;
   reg  [TileWidth-1:0] tile_q;
   reg                  par_q;        // the present word is a parameter
-  reg [GroupWidth-1:0] group_q;
+  reg    [ColBits-1:0] group_q;
+  reg                  high_q;       // the present flit is for high halves
   reg   [ColWidth-1:0] col_q;
   reg            [7:0] part_q;
   reg                  full_q;       // the array's shadow holds a tile that waits for its swap
@@ -59,12 +64,13 @@ module loader #(
 
   wire last_pass  = pass_q == passes_n_i;
   wire last_tile  = tile_q == tiles_n_i;
-  wire last_group = group_q == LastGroup[GroupWidth-1:0];
+  wire last_group = group_q == LastGroup[ColBits-1:0];
+  wire last_half  = Simd == 0 || !simd_i || high_q;
   wire last_part  = part_q == LastPart[7:0];
   wire last_col   = col_q == LastCol[ColWidth-1:0];
   wire taken      = valid_i && ready_o;
   wire flit       = taken && !par_q;
-  wire tile_done  = flit && last_group;
+  wire tile_done  = flit && last_group && last_half;
   wire par_done   = taken && par_q && last_part && last_col;
   wire layer_done = tile_done && last_pass && last_tile;
   // Whether the pass after this one begins with parameters: it is an output tile's last.
@@ -72,7 +78,14 @@ module loader #(
 
   assign ready_o      = on_q && (par_q ? !par_full_q : !full_q);
   assign wgt_valid_o  = flit;
-  assign wgt_group_o  = group_q;
+  generate
+    if (Simd != 0) begin : gen_half
+      assign wgt_group_o = {high_q, group_q};
+    end else begin : gen_whole
+      wire unused = &{1'b0, simd_i, high_q};
+      assign wgt_group_o = group_q;
+    end
+  endgenerate
   assign par_valid_o  = taken && par_q;
   assign par_col_o    = col_q;
   assign par_part_o   = part_q;
@@ -103,11 +116,13 @@ module loader #(
 
   always @(posedge clk_i) begin
     if (!rst_ni || start_i || stop_i) begin
-      group_q <= {GroupWidth{1'b0}};
+      group_q <= {ColBits{1'b0}};
+      high_q  <= 1'b0;
       col_q   <= {ColWidth{1'b0}};
       part_q  <= 8'd0;
     end else begin
-      if (flit) group_q <= last_group ? {GroupWidth{1'b0}} : group_q + 1'b1;
+      if (flit) group_q <= last_group ? {ColBits{1'b0}} : group_q + 1'b1;
+      if (flit && last_group) high_q <= !last_half;
       if (par_valid_o) begin
         part_q <= last_part ? 8'd0 : part_q + 8'd1;
         if (last_part) col_q <= last_col ? {ColWidth{1'b0}} : col_q + 1'b1;
@@ -128,7 +143,7 @@ module loader #(
 
 `ifndef SYNTHESIS
   initial begin
-    if (Groups < 1 || Groups > (1 << GroupWidth)) $fatal(1, "%m: Groups %0d; expected 1 to %0d", Groups, 1 << GroupWidth);
+    if (Groups < 1 || Groups > (1 << ColBits))    $fatal(1, "%m: Groups %0d; expected 1 to %0d", Groups, 1 << ColBits);
     if (Cols < 1 || Cols > (1 << ColWidth))       $fatal(1, "%m: Cols %0d; expected 1 to %0d", Cols, 1 << ColWidth);
     if (ParWords < 1 || ParWords > 256)           $fatal(1, "%m: ParWords %0d; expected 1 to 256", ParWords);
   end
@@ -140,7 +155,7 @@ module loader #(
 
   always @(posedge clk_i) begin
     if (rst_ni) begin
-      if ((^{start_i, stop_i, valid_i, take_i, par_take_i}) === 1'bx) $fatal(1, "%m: X on a control input");
+      if ((^{start_i, stop_i, valid_i, take_i, par_take_i, on_q && simd_i}) === 1'bx) $fatal(1, "%m: X on a control input");
       if (valid_i && last_i === 1'bx)      $fatal(1, "%m: X on last of a valid word");
       if (take_i && !tile_ready_o)         $fatal(1, "%m: a swap without a whole tile in the shadow");
       if (par_take_i && !par_full_q && !stopped_q) $fatal(1, "%m: a swap of parameters that are not there");

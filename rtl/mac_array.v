@@ -19,10 +19,12 @@ module mac_array #(
   parameter integer WgtStep    = 1,
   parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement
   parameter integer WgtLanes   = 2,   // columns of weights in one flit
-  parameter integer GroupWidth = 2    // bits of a column-group number
+  parameter integer GroupWidth = 2,   // bits of a flit's number, as in mac_tile
+  parameter integer Simd       = 0    // 1: can multiply pairs: 2*Rows input channels of ActWidth/2 bits
 ) (
   input  wire                              clk_i,
   input  wire                              rst_ni,
+  input  wire                              simd_i,  // pairs; still while pixels are in the array
   // from west: pixels, row r at index r
   input  wire [Rows-1:0]                   valid_i,
   input  wire [Rows-1:0]                   swap_i,
@@ -58,10 +60,12 @@ module mac_array #(
         .WgtStep    (WgtStep),
         .PsumWidth  (PsumWidth),
         .WgtLanes   (WgtLanes),
-        .GroupWidth (GroupWidth)
+        .GroupWidth (GroupWidth),
+        .Simd       (Simd)
       ) u_row (
         .clk_i        (clk_i),
         .rst_ni       (rst_ni),
+        .simd_i       (simd_i),
         .valid_i      (valid_i[r]),
         .swap_i       (swap_i[r]),
         .act_i        (act_i[r*ActWidth +: ActWidth]),
@@ -100,6 +104,16 @@ module mac_array #(
       end
     end
   endgenerate
+
+  // One wire tells every PE the mode, so it may only change when the last pixel has left the last PE: a pixel at row 0 in
+  // cycle n is there in cycle n + Rows + Cols - 2.
+  integer left_q;  // cycles until it has
+  reg     simd_q;
+  always @(posedge clk_i) begin
+    simd_q <= simd_i;
+    left_q <= !rst_ni ? 0 : valid_i[0] ? Rows + Cols - 2 : (left_q > 0) ? left_q - 1 : 0;
+    if (rst_ni && left_q > 0 && simd_i !== simd_q) $fatal(1, "%m: the mode changes while pixels are in the array");
+  end
 `endif
 
 endmodule

@@ -13,10 +13,12 @@ module mac_row #(
   parameter integer WgtStep    = 1,
   parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement
   parameter integer WgtLanes   = 2,   // columns of weights in one flit
-  parameter integer GroupWidth = 2    // bits of a column-group number
+  parameter integer GroupWidth = 2,   // bits of a flit's number, as in mac_tile
+  parameter integer Simd       = 0    // 1: can multiply pairs
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
+  input  wire                         simd_i,  // pairs; still while pixels are on their way
   // from west: pixels
   input  wire                         valid_i,
   input  wire                         swap_i,
@@ -55,6 +57,7 @@ module mac_row #(
       wire [PsumWidth-1:0] psum;
 
       mac_tile #(
+        .Simd       (Simd),
         .ActWidth   (ActWidth),
         .WgtWidth   (WgtWidth),
         .WgtPower   (WgtPower),
@@ -66,6 +69,7 @@ module mac_row #(
         .Group      (c / WgtLanes),
         .Lane       (c % WgtLanes)
       ) u_tile (
+        .simd_i      (simd_i),
         .clk_i       (clk_i),
         .rst_ni      (rst_ni),
         .valid_i     (valid[c]),

@@ -1,5 +1,6 @@
 // mac_tile.v - one weight-stationary processing element: when valid, psum_o <= psum_i + wgt * act_i.
 // wgt is the active weight; on the first pixel of a tile (swap_i) it is the shadow weight, which then becomes the active one.
+// With Simd, in a layer of pairs (simd_i): psum_o <= psum_i + wgt * low half of act_i + wgt_hi * its high half, two channels at once.
 // Latency 1 cycle in both directions (west to east, north to south).
 // Golden: model.golden.cycle.step_pe.
 `default_nettype none
@@ -12,12 +13,14 @@ module mac_tile #(
   parameter integer WgtStep    = 1,   // of a power of two: from one exponent to the next
   parameter integer PsumWidth  = 16,  // bits of a partial sum, two's complement; must hold the whole reduction
   parameter integer WgtLanes   = 2,   // columns of weights in one flit
-  parameter integer GroupWidth = 2,   // bits of a column-group number
+  parameter integer GroupWidth = 2,   // bits of a flit's number: its column group; with Simd, above it, for which half its weights are
   parameter integer Group      = 0,   // this column's group: column / WgtLanes
-  parameter integer Lane       = 0    // this column's place in the flit: column % WgtLanes
+  parameter integer Lane       = 0,   // this column's place in the flit: column % WgtLanes
+  parameter integer Simd       = 0    // 1: it can multiply pairs; ActWidth is even then
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
+  input  wire                         simd_i,       // pairs; still from a tile's first pixel to its last
   // from west: pixels
   input  wire                         valid_i,
   input  wire                         swap_i,       // with valid_i: the first pixel of a tile
@@ -39,6 +42,9 @@ module mac_tile #(
 );
 
   localparam integer ProdWidth = ActWidth + WgtWidth;  // |act * wgt| <= (2^A - 1) * 2^(W-1) < 2^(A+W-1)
+  localparam integer HalfWidth = (Simd != 0) ? ActWidth / 2 : ActWidth;
+  localparam integer ColBits   = GroupWidth - ((Simd != 0) ? 1 : 0);  // of wgt_group_i, those of the column group
+  localparam integer High      = Group + (1 << ColBits);  // this column's flit for the high halves
 
   reg                         valid_q, swap_q;
   reg  [ActWidth-1:0]         act_q;
@@ -47,6 +53,7 @@ module mac_tile #(
   reg  [WgtLanes*WgtWidth-1:0] wgt_q;
   reg  [WgtWidth-1:0]         shadow_q;  // the next tile's weight
   reg  [WgtWidth-1:0]         active_q;  // this tile's weight
+  reg  [WgtWidth-1:0]         shadow_hi_q, active_hi_q;  // those of the high halves; without Simd nobody writes or reads them
   reg  [PsumWidth-1:0]        psum_q;
 
   // The first pixel of a tile already multiplies by the new weight: no bubble between tiles.
@@ -55,7 +62,7 @@ module mac_tile #(
   wire [PsumWidth-1:0] power_sum;  // psum_i + wgt * act_i of powers of two
 
   generate
-    if (WgtPower != 0) begin : gen_power
+    if (WgtPower != 0 && Simd == 0) begin : gen_power
       shift_add #(
         .ActWidth  (ActWidth),
         .WgtWidth  (WgtWidth),
@@ -74,6 +81,56 @@ module mac_tile #(
     end
   endgenerate
 
+  // A pair is the two halves of the one product, with weights of their own: w * act = w * low + w * (high << HalfWidth).
+  wire [WgtWidth-1:0]  wgt_hi;
+  wire [PsumWidth-1:0] pair_sum;  // psum_i and both terms
+
+  generate
+    if (Simd == 0) begin : gen_single
+      wire unused = &{1'b0, simd_i, wgt_hi, pair_sum, shadow_hi_q, active_hi_q};
+      assign wgt_hi   = {WgtWidth{1'b0}};
+      assign pair_sum = {PsumWidth{1'b0}};
+    end else begin : gen_pair
+      wire [HalfWidth-1:0] low  = act_i[HalfWidth-1:0];
+      wire [HalfWidth-1:0] high = act_i[ActWidth-1:ActWidth-HalfWidth];
+      assign wgt_hi = !simd_i ? wgt : swap_i ? shadow_hi_q : active_hi_q;
+
+      if (WgtPower == 0) begin : gen_products
+        wire signed [PsumWidth-1:0] low_term  = $signed(wgt) * $signed({1'b0, low});
+        wire signed [PsumWidth-1:0] high_term = $signed(wgt_hi) * $signed({1'b0, high});
+        assign pair_sum = psum_i + low_term + (simd_i ? high_term : high_term <<< HalfWidth);
+      end else begin : gen_shifts
+        wire [PsumWidth-1:0] low_sum;
+        shift_add #(
+          .ActWidth  (HalfWidth),
+          .WgtWidth  (WgtWidth),
+          .WgtPower  (WgtPower),
+          .WgtZero   (WgtZero),
+          .WgtStep   (WgtStep),
+          .PsumWidth (PsumWidth)
+        ) u_low (
+          .act_i  (low),
+          .wgt_i  (wgt),
+          .psum_i (psum_i),
+          .sum_o  (low_sum)
+        );
+        shift_add #(
+          .ActWidth  (ActWidth),
+          .WgtWidth  (WgtWidth),
+          .WgtPower  (WgtPower),
+          .WgtZero   (WgtZero),
+          .WgtStep   (WgtStep),
+          .PsumWidth (PsumWidth)
+        ) u_high (
+          .act_i  (simd_i ? {{HalfWidth{1'b0}}, high} : {high, {HalfWidth{1'b0}}}),
+          .wgt_i  (wgt_hi),
+          .psum_i (low_sum),
+          .sum_o  (pair_sum)
+        );
+      end
+    end
+  endgenerate
+
   // Valid flags move every cycle, data only beside its flag: an idle wave toggles nothing. A flit that arrives together
   // with a swap belongs to the tile after the one that starts: the swap takes the old shadow.
   // All registers stand in one block because a simulator wakes up once for it, and there are many of these tiles.
@@ -88,6 +145,8 @@ module mac_tile #(
       wgt_q       <= {(WgtLanes*WgtWidth){1'b0}};
       shadow_q    <= {WgtWidth{1'b0}};
       active_q    <= {WgtWidth{1'b0}};
+      shadow_hi_q <= {WgtWidth{1'b0}};
+      active_hi_q <= {WgtWidth{1'b0}};
     end else begin
       valid_q     <= valid_i;
       swap_q      <= swap_i;
@@ -102,6 +161,11 @@ module mac_tile #(
         wgt_group_q <= wgt_group_i;
         wgt_q       <= wgt_i;
         if (wgt_group_i == Group[GroupWidth-1:0]) shadow_q <= wgt_i[Lane*WgtWidth +: WgtWidth];
+      end
+      if (Simd != 0) begin
+        if (valid_i)           psum_q      <= pair_sum;  // instead of the sum above: the same one, or that of a pair
+        if (valid_i && swap_i) active_hi_q <= shadow_hi_q;
+        if (wgt_valid_i && wgt_group_i == High[GroupWidth-1:0]) shadow_hi_q <= wgt_i[Lane*WgtWidth +: WgtWidth];
       end
     end
   end
@@ -121,52 +185,82 @@ module mac_tile #(
     if (WgtPower == 0 && PsumWidth < ProdWidth)
       $fatal(1, "%m: PsumWidth %0d; expected ActWidth + WgtWidth = %0d or more", PsumWidth, ProdWidth);
     if (Lane < 0 || Lane >= WgtLanes) $fatal(1, "%m: Lane %0d; expected 0..%0d", Lane, WgtLanes - 1);
-    if (Group < 0 || (Group >> GroupWidth) != 0)
-      $fatal(1, "%m: Group %0d does not fit GroupWidth %0d", Group, GroupWidth);
+    if (Group < 0 || (Group >> ColBits) != 0)
+      $fatal(1, "%m: Group %0d does not fit GroupWidth %0d%0s", Group, GroupWidth, (Simd != 0) ? ", one bit of it for the half" : "");
+    if (Simd < 0 || Simd > 1) $fatal(1, "%m: Simd %0d; expected 0 or 1", Simd);
+    if (Simd != 0 && ActWidth % 2 != 0) $fatal(1, "%m: Simd with ActWidth %0d; expected an even number of bits", ActWidth);
   end
 `endif
 
 `ifdef SIM_CHECKS
   localparam integer LastIndex = WgtPower + WgtZero - 1;
 
-  wire signed [PsumWidth-1:0] value;  // of the weight, multiplied here to judge what is shifted there
+  wire signed [PsumWidth-1:0] value, value_hi;  // of the weights, multiplied here to judge what is shifted there
   wire [WgtWidth-1:0]         mine   = wgt_i[Lane*WgtWidth +: WgtWidth];
   wire                        absent;  // `mine` is no weight: a negative zero, an index past the last
-  wire signed [PsumWidth:0]   psum_full = $signed(psum_i) + value * $signed({1'b0, act_i});
-  wire                        capture   = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
-  reg fresh_q;   // shadow_q was loaded since the last swap
-  reg loaded_q;  // active_q holds a weight
+  wire signed [PsumWidth:0]   psum_full;
+  wire                        capture    = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
+  wire                        capture_hi = Simd != 0 && wgt_valid_i && wgt_group_i == High[GroupWidth-1:0];
+  wire                        simd       = Simd != 0 && simd_i;
+  reg fresh_q, fresh_hi_q;  // shadow_q, shadow_hi_q was loaded since the last swap
+  reg loaded_q;             // active_q holds a weight
+  reg simd_q;               // the mode of the tile under way
+
+  function signed [PsumWidth-1:0] power_of(input [WgtWidth-1:0] pattern);
+    reg        [31:0]          index;
+    reg signed [PsumWidth-1:0] size;
+    begin
+      index    = {{(33-WgtWidth){1'b0}}, pattern[WgtWidth-2:0]};
+      size     = (WgtZero != 0 && index == 0) ? 0 : 1 << (index - WgtZero) * WgtStep;
+      power_of = pattern[WgtWidth-1] ? -size : size;
+    end
+  endfunction
 
   generate
     if (WgtPower != 0) begin : gen_power_check
-      wire        [31:0]          index = {{(33-WgtWidth){1'b0}}, wgt[WgtWidth-2:0]};
-      wire        [31:0]          theirs = {{(33-WgtWidth){1'b0}}, mine[WgtWidth-2:0]};
-      wire signed [PsumWidth-1:0] size = (WgtZero != 0 && index == 0) ? 0 : 1 << (index - WgtZero) * WgtStep;
-      assign value  = wgt[WgtWidth-1] ? -size : size;
-      assign absent = theirs > LastIndex || (WgtZero != 0 && theirs == 0 && mine[WgtWidth-1]);
+      wire [31:0] theirs = {{(33-WgtWidth){1'b0}}, mine[WgtWidth-2:0]};
+      assign value    = power_of(wgt);
+      assign value_hi = power_of(wgt_hi);
+      assign absent   = theirs > LastIndex || (WgtZero != 0 && theirs == 0 && mine[WgtWidth-1]);
     end else begin : gen_integer_check
-      assign value  = {{(PsumWidth-WgtWidth){wgt[WgtWidth-1]}}, wgt};
-      assign absent = 1'b0;
+      assign value    = {{(PsumWidth-WgtWidth){wgt[WgtWidth-1]}}, wgt};
+      assign value_hi = {{(PsumWidth-WgtWidth){wgt_hi[WgtWidth-1]}}, wgt_hi};
+      assign absent   = 1'b0;
+    end
+
+    if (Simd != 0) begin : gen_pair_check
+      wire signed [PsumWidth:0] low  = value * $signed({1'b0, act_i[HalfWidth-1:0]});
+      wire signed [PsumWidth:0] high = value_hi * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
+      assign psum_full = $signed(psum_i) + low + (simd_i ? high : high <<< HalfWidth);
+    end else begin : gen_single_check
+      wire unused_hi = &{1'b0, value_hi};
+      assign psum_full = $signed(psum_i) + value * $signed({1'b0, act_i});
     end
   endgenerate
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      fresh_q  <= 1'b0;
-      loaded_q <= 1'b0;
+      fresh_q    <= 1'b0;
+      fresh_hi_q <= 1'b0;
+      loaded_q   <= 1'b0;
+      simd_q     <= 1'b0;
     end else begin
-      fresh_q  <= capture || (fresh_q && !swap_i);
-      loaded_q <= loaded_q || swap_i;
+      fresh_q    <= capture || (fresh_q && !swap_i);
+      fresh_hi_q <= capture_hi || (fresh_hi_q && !swap_i);
+      loaded_q   <= loaded_q || swap_i;
+      if (swap_i) simd_q <= simd;
       if ((^{valid_i, swap_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on valid, swap or wgt_valid");
       if (swap_i && !valid_i)             $fatal(1, "%m: swap without a valid pixel");
       if (swap_i && !fresh_q)             $fatal(1, "%m: swap, but no new weight was loaded");
+      if (swap_i && simd && !fresh_hi_q)  $fatal(1, "%m: swap, but no new weight of the high half was loaded");
+      if (valid_i && !swap_i && simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
       if (valid_i && !swap_i && !loaded_q) $fatal(1, "%m: pixel before any weight");
-      if (valid_i && (^{act_i, psum_i, wgt}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
+      if (valid_i && (^{act_i, psum_i, wgt, wgt_hi, simd}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
       if (wgt_valid_i && (^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
-      if (capture && absent) $fatal(1, "%m: pattern %b is no weight of this format", mine);
+      if ((capture || capture_hi) && absent) $fatal(1, "%m: pattern %b is no weight of this format", mine);
       if (valid_i && psum_full[PsumWidth] != psum_full[PsumWidth-1])
-        $fatal(1, "%m: psum overflow, %0d + %0d * %0d does not fit %0d bits",
-               $signed(psum_i), value, act_i, PsumWidth);
+        $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits",
+               $signed(psum_i), value, act_i, simd ? " (a pair)" : "", PsumWidth);
     end
   end
 `endif

@@ -17,6 +17,7 @@ module sequencer #(
   parameter integer ActWidth      = 4,     // bits of a code
   parameter integer DrainCycles   = 20,    // from the last pixel to the last code in memory
   parameter integer Layers        = 32,    // descriptors in the table, 256 at most
+  parameter integer Simd          = 0,     // 1: the array can multiply pairs
   // derived, leave them
   parameter integer DescAddrWidth = $clog2(Layers * 16)
 ) (
@@ -62,7 +63,9 @@ module sequencer #(
   output wire [ActWidth-1:0]      max_o,
   output wire                     wide_o,
   output wire [LineAddrWidth-1:0] out_base_o,
-  output wire [13:0]              out_map_n_o
+  output wire [13:0]              out_map_n_o,
+  output wire                     simd_o,      // it multiplies pairs; changes while the array is empty, in FETCH
+  output wire                     out_pair_o   // its output is read in pairs
 );
 
   localparam integer Levels     = 9;
@@ -74,7 +77,8 @@ module sequencer #(
 
   localparam [1:0] Idle = 2'd0, Fetch = 2'd1, Run = 2'd2, Drain = 2'd3;
 
-  localparam [3:0] ErrNone = 4'd0, ErrPass = 4'd1, ErrEarly = 4'd2, ErrMissing = 4'd3, ErrRange = 4'd4;
+  localparam [3:0] ErrNone = 4'd0, ErrPass = 4'd1, ErrEarly = 4'd2, ErrMissing = 4'd3, ErrRange = 4'd4,
+                   ErrMode = 4'd6;  // 5 is the accelerator's
 
   reg  [1:0]  state_q, state_d;
   reg  [7:0]  layer_q, left_q;      // present layer; layers after it
@@ -195,7 +199,9 @@ module sequencer #(
   wire pass_first = &first[3:0];
   wire pass_last  = &last[3:0];
 
-  assign x_valid_o = state_q == Run && (!pass_first || tile_ready_i);
+  wire bad_mode   = Simd == 0 && (simd_o || out_pair_o);  // asks for what is not built in
+
+  assign x_valid_o = state_q == Run && (!pass_first || tile_ready_i) && !bad_mode;
   assign x_swap_o  = pass_first;
   assign x_zero_o  = y[CoordWidth-1] || x[CoordWidth-1] ||
                      y > word_q[9][CoordWidth-1:0] || x > word_q[9][16 +: CoordWidth];
@@ -214,7 +220,7 @@ module sequencer #(
   end
   assign p_addr_o = line_q;
 
-  assign error_d = (x_valid_o && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
+  assign error_d = bad_mode ? ErrMode : (x_valid_o && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
                    early_i ? ErrEarly : missing_i ? ErrMissing : ErrNone;
 
   assign busy_o       = state_q != Idle;
@@ -233,6 +239,8 @@ module sequencer #(
   assign wide_o       = word_q[11][17];
   assign out_base_o   = word_q[0][16 +: LineAddrWidth];
   assign out_map_n_o  = word_q[11][31:18];
+  assign simd_o       = word_q[9][11];
+  assign out_pair_o   = word_q[9][12];
 
   wire unused = &{1'b0, step16, index, first[Levels-1]};
 

@@ -42,6 +42,27 @@ def test_registers_follow_the_wave(shape: Shape, bubbles: float) -> None:
     assert pixels == shape.rows * shape.cols * traffic.valid.sum() > 0
 
 
+PAIRED = [Shape(3, 4, 4, 4, 16, 2, simd=1), Shape(2, 5, 6, 3, 16, 1, simd=1), Shape(1, 1, 2, 4, 16, 1, simd=1)]
+
+
+@pytest.mark.parametrize("shape", PAIRED, ids=str)
+@pytest.mark.parametrize("on", [True, False])
+def test_psums_of_pairs_are_the_matrix_product(shape: Shape, on: bool) -> None:
+    """Of twice the channels where `on`: an array that can do both does the one that it is told."""
+    rng = np.random.default_rng(9)
+    traffic = make_traffic(rng, shape, rng.integers(1, 9, size=8).tolist(), 0.3, on=on)
+    assert traffic.tiles.shape[1] == shape.rows * (1 + on)
+    array = cycle.reset(shape.rows, shape.cols, shape.wgt_lanes)
+    shown: list[tuple[list[int], list[int]]] = []
+    for n in range(len(traffic) + shape.rows + shape.cols):
+        shown.append(cycle.south(array[-1]))
+        array = cycle.step(array, [traffic.flow(n, row) for row in range(shape.rows)], traffic.pairs)
+    for entered, psums in traffic.psums():
+        for c, psum in enumerate(psums):
+            assert shown[entered + shape.rows + c][1][c] == psum
+    assert not on or max(traffic.codes(int(n)).max() for n in np.flatnonzero(traffic.valid)) < 1 << shape.act_width // 2
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_psums_are_the_matrix_product(shape: Shape) -> None:
     """Column c of the last row shows a pixel's psum Rows + c cycles after the pixel entered row 0."""

@@ -32,12 +32,19 @@ SHAPES = {
     "ternary": {"WgtWidth": 2, "WgtPower": 1, "WgtZero": 1},
     "level5": {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3, "PsumWidth": 24},
     "pot5": {"WgtWidth": 5, "WgtPower": 8, "WgtZero": 1, "ActWidth": 2},
+    "pairs": {"Simd": 1},
+    "pairs, odd": {"Rows": 3, "Cols": 5, "ActDepth": 36, "PsumDepth": 144, "ActWidth": 6, "Simd": 1},
+    "pairs, least": {"Rows": 1, "Cols": 1, "WgtLanes": 1, "ActDepth": 1, "PsumDepth": 1, "PsumWidth": 8, "Simd": 1},
+    "pairs, pot4": {"WgtPower": 8, "Simd": 1},
 }
 ENGINES = {
     "8x8": {},
     "4x4": {"Rows": 4, "Cols": 4, "WgtLanes": 1, "ActDepth": 1000, "PsumDepth": 100, "PsumWidth": 16},
     "16x8, two segments": {"Rows": 16, "Cols": 8, "WgtLanes": 3, "ActDepth": 1000, "MulWidth": 40, "BiasWidth": 60},
     "pot5": {"WgtWidth": 5, "WgtPower": 8, "WgtZero": 1},
+    "8x8, pairs": {"Simd": 1},
+    "16x8, pairs": {"Rows": 16, "Cols": 8, "WgtLanes": 3, "ActDepth": 1000, "Simd": 1},
+    "4x8, pairs": {"Rows": 4, "Cols": 8, "ActDepth": 2048, "ActWidth": 8, "Simd": 1},
     "4x8, two banks": {"Rows": 4, "Cols": 8, "ActDepth": 2048, "ActWidth": 8, "WgtWidth": 8, "Layers": 2},
 }
 

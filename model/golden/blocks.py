@@ -146,7 +146,7 @@ class Trace:
 
 
 def run_program(
-    program: Sequence[Instruction], lines: Mapping[int, Line], tiles: Sequence[Ints], plane_bits: int
+    program: Sequence[Instruction], lines: Mapping[int, Line], tiles: Sequence[Ints], plane_bits: int, halves: int = 1
 ) -> Trace:
     """Execute one instruction a cycle and say what must leave the core, and when.
 
@@ -158,18 +158,21 @@ def run_program(
     ----------
     program : sequence of Instruction
         Index is the cycle.
-    lines : mapping of address to activation line (rows codes)
-    tiles : sequence of int64 arrays (rows, cols)
+    lines : mapping of address to activation line (halves * rows codes)
+    tiles : sequence of int64 arrays (halves * rows, cols)
         Weight tiles in the order of the swaps.
     plane_bits : int
         Bits of a plane: the core's ActWidth.
+    halves : int
+        Codes that a row takes: 2 in a layer of pairs.
 
     Raises
     ------
     KeyError
         When a psum line is used that was never written.
     """
-    rows, cols = tiles[0].shape
+    channels, cols = tiles[0].shape
+    rows = channels // halves
     banks: dict[tuple[int, int], Line] = {}
     psums: list[tuple[int, Line]] = []
     sums: list[tuple[int, Line]] = []
@@ -190,7 +193,7 @@ def run_program(
             in_flight[cycle + rows + cols] = (instruction.pixel, tile)
         if cycle in in_flight:
             pixel, its_tile = in_flight.pop(cycle)
-            codes = (0,) * rows if pixel.zero else lines[pixel.line]
+            codes = (0,) * channels if pixel.zero else lines[pixel.line]
             psum = tuple(int(value) for value in np.array(codes) @ tiles[its_tile])
             psums.append((cycle, psum))
             old = (0,) * cols if pixel.add is None else banks[pixel.add, pixel.address]
@@ -235,9 +238,10 @@ def walk(levels: Sequence[Level], start: tuple[int, int, int] = (0, 0, 0)) -> It
 
 
 class Flit(NamedTuple):
-    """A word of the stream that is weights, of this column group."""
+    """A word of the stream that is weights, of this column group; `high`: for the high halves of a layer of pairs."""
 
     group: int
+    high: bool = False
 
 
 class Parameter(NamedTuple):
@@ -247,24 +251,30 @@ class Parameter(NamedTuple):
     part: int
 
 
-def deal(passes: int, tiles: int, groups: int, cols: int, param_words: int) -> Iterator[Flit | Parameter]:
+def deal(
+    passes: int, tiles: int, groups: int, cols: int, param_words: int, pairs: bool = False
+) -> Iterator[Flit | Parameter]:
     """Where the words of a layer go, in order (docs/rtl/sequencer.md, "Weight and parameter stream").
 
     Examples
     --------
     >>> [tuple(word) for word in deal(passes=2, tiles=1, groups=1, cols=2, param_words=1)]
-    [(0,), (0, 0), (1, 0), (0,)]
+    [(0, False), (0, 0), (1, 0), (0, False)]
     """
     for _, number in product(range(tiles), range(passes)):
         if number == passes - 1:
             yield from (Parameter(col, part) for col, part in product(range(cols), range(param_words)))
-        yield from (Flit(group) for group in range(groups))
+        yield from (Flit(group, high) for high in ((False, True) if pairs else (False,)) for group in range(groups))
 
 
-def places(base: int, out_map: int, segments: int) -> Iterator[tuple[int, tuple[bool, ...]]]:
-    """Where one line of codes after another goes, without end: its address, and for each segment if it is written.
+def places(
+    base: int, out_map: int, segments: int, halves: int = 1, pairs: bool = False
+) -> Iterator[tuple[int, tuple[bool, ...]]]:
+    """Where one line of codes after another goes, without end: its address, and for each part of it if it is written.
 
-    Output tile t fills segment ``t % segments`` of its `out_map` lines; the segments above it are written as well.
+    Parts are the segments, or, of a line that can be filled half by half, the low halves of all segments, then the high
+    ones. Output tile t fills segment ``t % segments`` of its `out_map` lines, both halves at once, or, in `pairs`, part
+    ``t % (2 * segments)``. Those above it are written as well.
 
     Examples
     --------
@@ -273,7 +283,8 @@ def places(base: int, out_map: int, segments: int) -> Iterator[tuple[int, tuple[
     [(8, True), (9, True), (8, False), (9, False), (10, True), (11, True)]
     """
     first = base
+    parts = range(halves * segments)
     while True:
-        for segment, line in product(range(segments), range(out_map)):
-            yield first + line, tuple(other >= segment for other in range(segments))
+        for tile, line in product(parts if pairs else range(segments), range(out_map)):
+            yield first + line, tuple((part if pairs else part % segments) >= tile for part in parts)
         first += out_map

@@ -10,6 +10,11 @@ Weights follow the same wave on a path of their own, one flit of `lanes` neighbo
 register. The first pixel of a tile carries the swap bit: from this pixel on the PE multiplies by what the shadow held
 when the pixel arrived.
 
+In a layer of pairs an activation is two codes of half the bits, of two input channels, and a PE holds a weight for
+each:
+
+    psum(r, c) = psum(r-1, c) + weight(r, c) * low(r) + weight_hi(r, c) * high(r)                      (1')
+
 Plain Python integers, one small function a level (PE, row, array): slow, and meant to be read. Integers are unbounded
 here; that a psum fits its register is for the caller to know.
 """
@@ -43,8 +48,30 @@ class Flow(NamedTuple):
     wgt: tuple[int, ...]
 
 
+class Pairs(NamedTuple):
+    """An array that can multiply pairs, and whether it does.
+
+    Parameters
+    ----------
+    half : int
+        Bits of a half of an activation.
+    upper : int
+        Number of the first weight flit for high halves, a power of two: flit g + upper holds the weights for the high
+        halves of the columns of flit g.
+    on : bool
+        The layer is one of pairs; else an activation is one code.
+    """
+
+    half: int
+    upper: int
+    on: bool
+
+
 class Pe(NamedTuple):
-    """The registers of one processing element; the first six are the `Flow` to its eastern neighbour."""
+    """The registers of one processing element; the first six are the `Flow` to its eastern neighbour.
+
+    `shadow_hi` and `active_hi`, weights of the high halves, exist only where the array can multiply pairs.
+    """
 
     valid: int
     swap: int
@@ -55,6 +82,8 @@ class Pe(NamedTuple):
     shadow: int
     active: int
     psum: int
+    shadow_hi: int = 0
+    active_hi: int = 0
 
 
 Row = list[Pe]
@@ -68,7 +97,7 @@ def idle(lanes: int, filler: int = 0) -> Flow:
 
 def reset(rows: int, cols: int, lanes: int, filler: int = 0) -> Array:
     """A rows x cols array just after reset: every register is zero, a weight's pattern of zeros has value `filler`."""
-    start = Pe(*idle(lanes, filler), shadow=filler, active=filler, psum=0)
+    start = Pe(*idle(lanes, filler), shadow=filler, active=filler, psum=0, shadow_hi=filler, active_hi=filler)
     return [[start for _ in range(cols)] for _ in range(rows)]
 
 
@@ -77,7 +106,12 @@ def east(pe: Pe) -> Flow:
     return Flow(*pe[:6])
 
 
-def step_pe(pe: Pe, west: Flow, north: int, column: int) -> Pe:
+def registers(pairs: bool) -> tuple[str, ...]:
+    """Names of the registers of a PE that can multiply pairs, or cannot."""
+    return tuple(name for name in Pe._fields if pairs or not name.endswith("_hi"))
+
+
+def step_pe(pe: Pe, west: Flow, north: int, column: int, pairs: Pairs | None = None) -> Pe:
     """The registers of the PE in `column` after one clock edge.
 
     Parameters
@@ -90,19 +124,30 @@ def step_pe(pe: Pe, west: Flow, north: int, column: int) -> Pe:
         The psum register of the PE above, 0 in row 0.
     column : int
         Tells which lane of which flit is for this PE.
+    pairs : Pairs or None
+        None: the array cannot multiply any.
 
     Notes
     -----
     Data registers keep their value while the flag beside them is low.
     """
     lanes = len(west.wgt)
-    weight, shadow, active, psum = pe.active, pe.shadow, pe.active, pe.psum
+    shadow, active, psum = pe.shadow, pe.active, pe.psum
+    shadow_hi, active_hi = pe.shadow_hi, pe.active_hi
     if west.valid:
         if west.swap:
-            weight = active = pe.shadow  # what was there before this edge: a flit arriving now is for the tile after
-        psum = north + weight * west.act  # equation (1)
-    if west.wgt_valid and west.wgt_group == column // lanes:
-        shadow = west.wgt[column % lanes]
+            active, active_hi = shadow, shadow_hi  # as before this edge: a flit arriving now is for the tile after
+        if pairs and pairs.on:
+            high, low = divmod(west.act, 1 << pairs.half)
+            psum = north + active * low + active_hi * high  # equation (1')
+        else:
+            psum = north + active * west.act  # equation (1)
+    if west.wgt_valid:
+        upper, group = divmod(west.wgt_group, pairs.upper) if pairs else (0, west.wgt_group)
+        if group == column // lanes and upper:
+            shadow_hi = west.wgt[column % lanes]
+        elif group == column // lanes:
+            shadow = west.wgt[column % lanes]
     return Pe(
         valid=west.valid,
         swap=west.swap,
@@ -113,19 +158,21 @@ def step_pe(pe: Pe, west: Flow, north: int, column: int) -> Pe:
         shadow=shadow,
         active=active,
         psum=psum,
+        shadow_hi=shadow_hi,
+        active_hi=active_hi,
     )
 
 
-def step_row(row: Row, west: Flow, north: Sequence[int]) -> Row:
+def step_row(row: Row, west: Flow, north: Sequence[int], pairs: Pairs | None = None) -> Row:
     """A row after one clock edge; `north` is the psum above each of its columns."""
     flows = [west, *(east(pe) for pe in row)]
-    return [step_pe(pe, flows[column], north[column], column) for column, pe in enumerate(row)]
+    return [step_pe(pe, flows[column], north[column], column, pairs) for column, pe in enumerate(row)]
 
 
-def step(array: Array, west: Sequence[Flow]) -> Array:
+def step(array: Array, west: Sequence[Flow], pairs: Pairs | None = None) -> Array:
     """The array after one clock edge; `west` is what enters each row in this cycle, already skewed."""
     norths = [[0] * len(array[0]), *([pe.psum for pe in row] for row in array)]
-    return [step_row(row, west[r], norths[r]) for r, row in enumerate(array)]
+    return [step_row(row, west[r], norths[r], pairs) for r, row in enumerate(array)]
 
 
 def south(row: Row) -> tuple[list[int], list[int]]:

@@ -40,6 +40,8 @@ class EngineShape:
     wgt_power, wgt_zero, wgt_step : int
         Weights are signed powers of two: number of exponents, 1 where 0 is a weight, and the distance of exponents
         (see `model.numeric.power.PowerFormat`). 0 exponents: weights are integers.
+    simd : int
+        1: layers whose codes have half of `act_width` bits at most can be multiplied in pairs of input channels.
 
     Raises
     ------
@@ -61,10 +63,11 @@ class EngineShape:
     wgt_power: int = 0
     wgt_zero: int = 0
     wgt_step: int = 1
+    simd: int = 0
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value, least = getattr(self, item.name), int(item.name not in ("wgt_power", "wgt_zero"))
+            value, least = getattr(self, item.name), int(item.name not in ("wgt_power", "wgt_zero", "simd"))
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of {least} or more")
         if self.rows % self.cols and self.cols % self.rows:
@@ -72,12 +75,15 @@ class EngineShape:
         if self.banks > MAX_SUB:
             raise LockstepError(f"engine: {self.cols} columns on {self.rows} rows; expected at most {MAX_SUB} times")
         limits = {"act_width": 8, "wgt_width": 8, "psum_width": 48, "mul_width": 48, "bias_width": 64, "layers": 255}
+        limits |= {"simd": 1}
         for name, most in limits.items():
             if getattr(self, name) > most:
                 raise LockstepError(f"engine: {name} is {getattr(self, name)}; expected at most {most}")
         for name in ("wgt_width", "layers"):
             if getattr(self, name) < 2:
                 raise LockstepError(f"engine: {name} is {getattr(self, name)}; expected at least 2")
+        if self.simd and self.act_width % 2:
+            raise LockstepError(f"engine: simd with act_width {self.act_width}; a pair needs an even number of bits")
         if self.rows + self.cols > MAX_SIDES:
             raise LockstepError(
                 f"engine: {self.rows} rows + {self.cols} columns; expected at most {MAX_SIDES} together"
@@ -124,6 +130,11 @@ class EngineShape:
     def groups(self) -> int:
         """Stream words of a weight tile."""
         return -(-self.cols // self.wgt_lanes)
+
+    @property
+    def half_width(self) -> int:
+        """Bits of a code of a pair; 0 where the engine multiplies none."""
+        return self.act_width // 2 if self.simd else 0
 
     @property
     def word_bits(self) -> int:

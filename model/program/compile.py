@@ -20,7 +20,8 @@ from model.graph.wiring import Wiring, require_zero
 from model.program.array import MAX_SUB, EngineShape
 from model.program.descriptor import Descriptor
 from model.program.layout import InnerMap, JoinedMap, Lines, OuterMap
-from model.program.plan import banks_of, no_room, place_maps, places_of, side_by_side
+from model.program.pairs import inner_pairs, outer_taken, packed_maps
+from model.program.plan import no_room, place_maps, places_of, side_by_side
 from model.program.reads import Reads, reads_of
 from model.program.stream import Stream, check_widths, join, layer_stream
 from model.program.taken import Taken, take
@@ -64,7 +65,7 @@ class LayerProgram:
         return Work(
             rows=self.shape.rows,
             cols=self.shape.cols,
-            groups=self.shape.groups,
+            groups=self.shape.groups * (2 if d.simd else 1),
             param_words=self.shape.cols * self.shape.param_words,
             pass_size=d.pass_size,
             passes=d.passes,
@@ -89,9 +90,9 @@ class LayerProgram:
     def stream(self) -> Stream:
         """Its weights and parameters, in stream order."""
         outer = isinstance(self.source, OuterMap)
-        sub = self.descriptor.sub
+        sub, pairs = self.descriptor.sub, self.source.pairs
         planes, banks = (sub, 1) if outer else (1, sub)
-        return layer_stream(self.layer, self.taken.weight, self.shape, planes, banks, self.reads)
+        return layer_stream(self.layer, self.taken.weight, self.shape, planes, banks, self.reads, pairs)
 
     def writes(self, codes: Array) -> Lines:
         """The write-back of the output `codes`, unsigned (out_channels, y, x) after pooling, in its order."""
@@ -155,7 +156,15 @@ class Program:
         return sum((layer.cycles for layer in self.layers), Cycles())
 
 
-def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mode: str = "fold") -> LayerProgram:
+def compile_layer(
+    layer: Layer,
+    height: int,
+    width: int,
+    shape: EngineShape,
+    mode: str = "fold",
+    simd: bool | None = None,
+    packed: bool = False,
+) -> LayerProgram:
     """One layer on its own: its input map of height x width is loaded at the bottom, its output goes to the top.
 
     Parameters
@@ -167,6 +176,10 @@ def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mod
     mode : str
         How the input is laid out: ``none``, ``fold`` or ``patch`` (see `model.program.taken`), or ``inner``: as the
         write-back of a layer before it would have left it. Several maps lie side by side, of equal channels.
+    simd : bool or None
+        Multiply pairs of input channels; None: where the engine can and it saves cycles.
+    packed : bool
+        Write the output for a reader of pairs.
 
     Raises
     ------
@@ -177,23 +190,27 @@ def compile_layer(layer: Layer, height: int, width: int, shape: EngineShape, mod
         taken = take(layer, height, width, shape.rows)
         if layer.act.bits > shape.act_width:
             raise LockstepError(f"layer {layer.name}: codes of {layer.act.bits} bits are never left by a layer before")
-        return _compile(taken, shape, _inner(layer, shape, height, width))
-    taken = take(layer, height, width, shape.rows, mode)
-    return _compile(taken, shape, _outer(taken, shape))
+        return _compile(taken, shape, _inner(layer, shape, height, width, simd), packed=packed)
+    taken, entering = outer_taken(layer, height, width, shape, mode, simd)
+    return _compile(taken, shape, entering, packed=packed)
 
 
-def _inner(layer: Layer, shape: EngineShape, height: int, width: int) -> InnerMap | JoinedMap:
+def _inner(layer: Layer, shape: EngineShape, height: int, width: int, simd: bool | None) -> InnerMap | JoinedMap:
     maps = max(1, len(layer.inputs))
     if layer.in_channels % maps:
         raise LockstepError(
             f"layer {layer.name}: {layer.in_channels} channels of {maps} maps; alone, it takes as many of each"
         )
-    joined = side_by_side(shape, [InnerMap(shape, 0, layer.in_channels // maps, height, width)] * maps)
-    return joined if maps > 1 else joined.parts[0]
+    pairs = inner_pairs(layer, height, width, shape, simd)
+    if maps == 1:
+        return InnerMap(shape, 0, layer.in_channels, height, width, pairs=pairs)
+    return side_by_side(shape, [InnerMap(shape, 0, layer.in_channels // maps, height, width)] * maps)
 
 
-def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold") -> Program:
+def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold", simd: bool = True) -> Program:
     """A network: its input is loaded at the bottom as `mode` says, every other map is where the layer before left it.
+
+    Layers are multiplied in pairs of input channels where the engine can and it saves cycles, unless `simd` is False.
 
     Raises
     ------
@@ -202,26 +219,22 @@ def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold") -
     """
     if len(graph.layers) > shape.layers:
         raise LockstepError(f"{graph.name} has {len(graph.layers)} layers; the engine has {shape.layers} descriptors")
-    taken = [
-        take(layer, height, width, shape.rows, "none" if index else mode)
-        for index, (layer, (_, height, width)) in enumerate(zip(graph.layers, graph.wiring.before, strict=True))
-    ]
-    entering = _outer(taken[0], shape)
-    bases = place_maps(graph, shape, entering)
+    _, height, width = graph.wiring.before[0]
+    first, entering = outer_taken(graph.layers[0], height, width, shape, mode, None if simd else False)
+    later = zip(graph.layers[1:], graph.wiring.before[1:], strict=True)
+    taken = [first, *(take(layer, height, width, shape.rows) for layer, (_, height, width) in later)]
+    packed = packed_maps(graph, shape, simd)
+    bases = place_maps(graph, shape, entering, packed)
     programs: list[LayerProgram] = []
     for index, takes in enumerate(graph.wiring.takes):
         maps = [target for at in takes if (target := programs[at].target) is not None]
         source = entering if not maps else maps[0] if len(maps) == 1 else JoinedMap(tuple(maps))
-        programs.append(_compile(taken[index], shape, source, bases.get(index)))
+        programs.append(_compile(taken[index], shape, source, bases.get(index), packed[index]))
     return Program(shape, tuple(programs), graph.wiring)
 
 
-def _outer(taken: Taken, shape: EngineShape) -> OuterMap:
-    return OuterMap(shape, 0, taken.channels, taken.height, taken.width, taken.layer.act.bits)
-
-
 def _target(
-    layer: Layer, shape: EngineShape, out: tuple[int, int], source_lines: int, base: int | None
+    layer: Layer, shape: EngineShape, out: tuple[int, int], source_lines: int, base: int | None, packed: bool
 ) -> InnerMap | None:
     if layer.out is None:
         if source_lines > shape.bank_depth:
@@ -232,10 +245,16 @@ def _target(
             f"layer {layer.name}: its output codes have {layer.out.bits} bits; the engine writes {shape.act_width} "
             "(wider codes can only be loaded from outside)"
         )
-    lines = InnerMap(shape, 0, layer.out_channels, *out).lines
+    if packed and shape.simd and layer.out.bits > shape.half_width:
+        raise LockstepError(
+            f"layer {layer.name}: its output codes have {layer.out.bits} bits; "
+            f"a reader of pairs takes {shape.half_width}"
+        )
+    lines = InnerMap(shape, 0, layer.out_channels, *out, pairs=packed).lines
     if source_lines + lines > shape.bank_depth:
         raise no_room(layer.name, shape, source_lines, lines)
-    return InnerMap(shape, shape.bank_depth - lines if base is None else base, layer.out_channels, *out)
+    first = shape.bank_depth - lines if base is None else base
+    return InnerMap(shape, first, layer.out_channels, *out, pairs=packed)
 
 
 def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> None:
@@ -259,8 +278,10 @@ def _check_counts(layer: Layer, taken: Taken, shape: EngineShape, sub: int) -> N
         )
 
 
-def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None = None) -> LayerProgram:
-    """`base`: where the output goes, in its bank; None for the top."""
+def _compile(
+    taken: Taken, shape: EngineShape, source: Source, base: int | None = None, packed: bool = False
+) -> LayerProgram:
+    """`base`: where the output goes, in its bank; None for the top. `packed`: for a reader of pairs."""
     layer, pool = taken.layer, taken.layer.pool
     require_zero(layer)
     if layer.out is None and pool > 1:
@@ -269,12 +290,10 @@ def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None 
     (sy, sx), (py, px), (ky, kx) = taken.stride, taken.padding, taken.weight.shape[2:]
     width, positions = taken.width, taken.height * taken.width
     if isinstance(source, OuterMap):
-        sub, ic = source.planes, source.tiles
-        step_sub, step_ic = source.tiles * positions, positions
+        step_sub, step_ic = source.ic * positions, positions
     else:
-        sub = banks_of(source)
-        ic = -(-source.tiles // sub)
         step_sub, step_ic = shape.bank_depth, positions
+    sub, ic = source.sub, source.ic
     start, step_oc, reads = places_of(source)[0].base, 0, None
     if taken.mode == "none" and (layer.groups > 1 or isinstance(source, JoinedMap)):
         lanes = shape.rows * (1 if isinstance(source, OuterMap) else sub)
@@ -286,7 +305,7 @@ def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None 
     pass_size = out_y * out_x * pool * pool
     if pass_size > shape.psum_depth:
         raise LockstepError(f"layer {layer.name}: a pass of {pass_size} pixels; expected psum_depth of that or more")
-    target = _target(layer, shape, (out_y, out_x), source.lines, base)
+    target = _target(layer, shape, (out_y, out_x), source.lines, base, packed)
     try:
         descriptor = Descriptor(
             in_start=start - py * width - px,
@@ -318,6 +337,8 @@ def _compile(taken: Taken, shape: EngineShape, source: Source, base: int | None 
             x_kx=taken.folds,
             height=taken.height,
             width=width,
+            simd=int(source.pairs),
+            out_pair=int(target is not None and target.pairs),
             passes=kx * ky * sub * ic,
             shift=layer.shift,
             out_max=layer.out.max if layer.out else 0,

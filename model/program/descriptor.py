@@ -72,7 +72,9 @@ FIELDS = (
     Field("x_dx", 8, 8, 8, SIGNED),
     Field("x_wx", 8, 16, 8, SIGNED),
     Field("x_kx", 8, 24, 8, SIGNED),
-    Field("height", 9, 0, 16, COUNT),
+    Field("height", 9, 0, 11, COUNT),
+    Field("simd", 9, 11, 1, PLAIN),
+    Field("out_pair", 9, 12, 1, PLAIN),
     Field("width", 9, 16, 16, COUNT),
     Field("passes", 10, 0, 20, COUNT),
     Field("step_oc", 10, 20, 12, PLAIN),
@@ -102,6 +104,8 @@ class Descriptor:
         Start and steps of the coordinate.
     height, width : int
         Of the input map; outside is padding.
+    simd, out_pair : int
+        The layer multiplies pairs; the reader of its output does.
     passes : int
         kx * ky * sub * ic.
     shift, out_max : int
@@ -145,6 +149,8 @@ class Descriptor:
     x_wx: int
     x_kx: int
     height: int
+    simd: int = 0
+    out_pair: int = 0
     width: int
     passes: int
     step_oc: int = 0

@@ -43,7 +43,15 @@ POWER_ARRAYS = {
     "12x4 level5": EngineShape(12, 4, 3, 3, 20, 4, 900, 256, 28, 36, wgt_power=2, wgt_zero=1, wgt_step=3),
     "5x5 ternary": EngineShape(5, 5, 8, 2, 20, 2, 700, 100, 16, 30, wgt_power=1, wgt_zero=1),
 }
-EVERY_ARRAY = ARRAYS | POWER_ARRAYS
+# Engines that multiply pairs: one bank, three of them, two segments, codes of one bit, weights that are powers of two.
+PAIRED = {
+    "4x4 pairs": EngineShape(4, 4, 4, 4, 18, 1, 1024, 256, 14, 26, simd=1),
+    "8x8 pairs": EngineShape(8, 8, 4, 4, 20, 2, 2048, 256, 28, 36, simd=1),
+    "4x12 pairs": EngineShape(4, 12, 6, 3, 18, 5, 3 * 512, 200, 10, 22, simd=1),
+    "8x4 pairs": EngineShape(8, 4, 2, 5, 18, 3, 900, 256, 28, 36, simd=1),
+    "4x4 pot4 pairs": EngineShape(4, 4, 4, 4, 24, 2, 1024, 256, 14, 30, wgt_power=8, simd=1),
+}
+EVERY_ARRAY = ARRAYS | POWER_ARRAYS | PAIRED
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +108,7 @@ class Draw:
             f"{self.layer.groups} groups of {max(1, len(self.layer.inputs))} maps, stride "
             f"{self.layer.stride}, padding {self.layer.padding}, pool {self.layer.pool}, shift {self.layer.shift}, "
             f"{'logits' if self.layer.out is None else f'{self.layer.out.bits} bits out'}"
+            f"{', pairs' if self.program.source.pairs else ''}{', packed' if self.program.descriptor.out_pair else ''}"
         )
 
 
@@ -131,7 +140,9 @@ def draw(seed: int, index: int, array: str | None = None) -> Draw:
             mode = "inner"  # the only one that walks the banks
         try:
             layer, codes = _layer(rng, shape, branched=index % EVERY == BRANCHED)
-            program = compile_layer(layer, codes.shape[1], codes.shape[2], shape, mode)
+            packed = shape.simd == 1 and bool(rng.random() < 0.6)
+            simd = None if not shape.simd or rng.random() < 0.4 else bool(rng.random() < 0.8)
+            program = compile_layer(layer, codes.shape[1], codes.shape[2], shape, mode, simd, packed)
         except LockstepError:
             continue  # does not fit this engine, or is no layer at all
         if program.cycles.total <= MOST_CYCLES:
@@ -161,8 +172,12 @@ def _layer(rng: Rng, shape: EngineShape, branched: bool) -> tuple[Layer, Array]:
         kernel, stride, padding = (height, width), (1, 1), (0, 0)
     wide_bits = min(8, MAX_SUB * shape.act_width)
     act = IntFormat(_pick(rng, shape.act_width, shape.act_width, wide_bits, int(rng.integers(1, wide_bits + 1))))
+    if shape.simd and rng.random() < 0.8:
+        act = IntFormat(_pick(rng, shape.half_width, int(rng.integers(1, shape.half_width + 1))))
     wgt = _format(rng, shape)
     out = IntFormat(_pick(rng, shape.act_width, shape.act_width, int(rng.integers(1, shape.act_width + 1))))
+    if shape.simd and rng.random() < 0.6:
+        out = IntFormat(_pick(rng, shape.half_width, int(rng.integers(1, shape.half_width + 1))))
     logits = bool(rng.random() < 0.2)
     pool = 1 if logits else _pick(rng, 1, 1, 1, 2, 2, 3, int(rng.integers(2, 8)))
     outs, ins = _channels(rng, shape.cols), _channels(rng, shape.rows, shape.banks)

@@ -15,7 +15,10 @@ from model.program.array import ADDRESS_BITS, EngineShape, weight_fields
 from model.program.compile import compile_graph
 from model.program.layout import OuterMap
 from model.program.memory import least_depth, place
+from model.program.pairs import packed_maps
 from model.program.plan import memory_blocks
+
+PAIR_WIDTH = 4  # bits of the least activation that holds pairs of two-bit codes
 
 
 def fitting_shape(
@@ -26,6 +29,7 @@ def fitting_shape(
     wgt_width: int | None = None,
     wgt_lanes: int = 2,
     mode: str = "fold",
+    simd: bool = True,
 ) -> EngineShape:
     """The smallest engine of rows x cols for `graph`.
 
@@ -38,10 +42,13 @@ def fitting_shape(
     rows, cols, wgt_lanes : int
         As in `EngineShape`.
     act_width, wgt_width : int or None
-        None: the widest codes between layers (of the input, if there is one layer only), the widest weights. With
-        `wgt_width` the engine multiplies by integers, else in the format of the weights.
+        None: the widest codes between layers (of the input, if there is one layer only), the widest weights; where
+        there are codes of one or two bits and `simd`, activations of four bits at least. With `wgt_width` the engine
+        multiplies by integers, else in the format of the weights.
     mode : str
         How the input is laid out, see `model.program.taken`.
+    simd : bool
+        Build in the multiplication of pairs, if any layer is the faster for it.
 
     Raises
     ------
@@ -49,8 +56,28 @@ def fitting_shape(
         When no engine of this array runs it.
     """
     inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
-    act_width = act_width or max(inner, default=graph.layers[0].act.bits)
+    widest = max(inner, default=graph.layers[0].act.bits)
     wgt = weights_of(graph) if wgt_width is None else IntFormat(wgt_width, signed=True)
+    if simd:
+        wider = act_width or (max(PAIR_WIDTH, widest) if min(inner, default=widest) <= PAIR_WIDTH // 2 else widest)
+        if wider % 2 == 0:
+            able = _fitting(graph, rows, cols, wider, wgt, wgt_lanes, mode, True)
+            if able.simd:
+                return able
+    return _fitting(graph, rows, cols, act_width or widest, wgt, wgt_lanes, mode, False)
+
+
+def _fitting(
+    graph: IntegerGraph,
+    rows: int,
+    cols: int,
+    act_width: int,
+    wgt: WeightFormat,
+    wgt_lanes: int,
+    mode: str,
+    simd: bool,
+) -> EngineShape:
+    """As above, for these activations; `simd` stays only if a layer is multiplied in pairs."""
     banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
     most = EngineShape(
         rows=rows,
@@ -64,17 +91,19 @@ def fitting_shape(
         mul_width=48,
         bias_width=64,
         layers=255,
+        simd=int(simd),
     )
     program = compile_graph(graph, most, mode)
     entering = program.layers[0].source
     assert isinstance(entering, OuterMap)
-    blocks = memory_blocks(graph, most, entering)
+    blocks = memory_blocks(graph, most, entering, packed_maps(graph, most))
     lines = least_depth(blocks)
     if banks > 1:
         lines = max(2, 1 << (lines - 1).bit_length())
         while place(blocks, lines) is None:
             lines *= 2
         lines *= banks
+    used = any(item.descriptor.simd for item in program.layers)
     return replace(
         most,
         psum_width=max(wgt.product_bits(act_width), *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),
@@ -83,6 +112,7 @@ def fitting_shape(
         mul_width=max(signed_bits_for(int(x.multiplier.min()), int(x.multiplier.max())) for x in graph.layers),
         bias_width=max(signed_bits_for(int(x.bias.min()), int(x.bias.max())) for x in graph.layers),
         layers=max(2, len(graph.layers)),
+        simd=int(used),
     )
 
 

@@ -21,10 +21,13 @@ Line = tuple[int, ...]
 
 
 class Write(NamedTuple):
-    """A line of codes written back: its address within a bank, the segment (0 without), `cols` codes."""
+    """A line of codes written back: its address within a bank, the part that it fills, `cols` codes.
+
+    Parts are the segments of a line, or, for a reader of pairs, the low halves of its segments, then the high ones.
+    """
 
     address: int
-    segment: int
+    part: int
     codes: Line
 
 
@@ -114,7 +117,10 @@ class Interpreter:
         y_start, y_dy, y_wy, y_ky = (field(descriptor, 7, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         x_start, x_dx, x_wx, x_kx = (field(descriptor, 8, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         in_start, out_base = field(descriptor, 0, 15, 0), field(descriptor, 0, 31, 16)
-        height, width = field(descriptor, 9, 15, 0) + 1, field(descriptor, 9, 31, 16) + 1
+        height, width = field(descriptor, 9, 10, 0) + 1, field(descriptor, 9, 31, 16) + 1
+        simd, out_pair = field(descriptor, 9, 11, 11), field(descriptor, 9, 12, 12)
+        if (simd or out_pair) and not shape.simd:
+            raise LockstepError("the descriptor asks for pairs; the engine multiplies none")
         passes = field(descriptor, 10, 19, 0) + 1
         shift, out_max = field(descriptor, 11, 5, 0), field(descriptor, 11, 15, 8)
         planes, wide = field(descriptor, 11, 16, 16), field(descriptor, 11, 17, 17)
@@ -125,7 +131,8 @@ class Interpreter:
         stream = _Words(words, last)
         writes: list[Write] = []
         results: list[Line] = []
-        address_out, segment, written, pixels = out_base, 0, 0, 0
+        address_out, part, written, pixels = out_base, 0, 0, 0
+        parts = shape.segments * (2 if out_pair else 1)  # of a line, filled by one output tile after another
         for oc in range(n_oc):
             psums: dict[int, Array] = {}
             done = 0
@@ -133,7 +140,7 @@ class Interpreter:
                 done += 1
                 final = done == passes
                 scale = self._parameters(stream) if final else []
-                weights = self._tile(stream)
+                weights = np.hstack([self._tile(stream) for _ in range(1 + simd)])
                 line = 0
                 for wy, wx in product(range(n_wy), range(n_wx)):
                     window: list[Line] = []
@@ -144,6 +151,9 @@ class Interpreter:
                         x = x_start + dx * x_dx + wx * x_wx + kx * x_kx
                         inside = 0 <= y < height and 0 <= x < width
                         codes = self._read((in_start + moved) % addresses) if inside else [0] * shape.rows
+                        if simd:  # the low half of every code, then the high ones
+                            base = 1 << shape.act_width // 2
+                            codes = [code % base for code in codes] + [code // base for code in codes]
                         psum = weights @ np.array(codes, np.int64)
                         if planes:
                             psum = psum << (sub * shape.act_width)
@@ -160,12 +170,12 @@ class Interpreter:
                     if wide:
                         results.append(pooled)
                         continue
-                    self._write(address_out, segment, pooled)
-                    writes.append(Write(address_out, segment, pooled))
+                    self._write(address_out, part, pooled, out_pair)
+                    writes.append(Write(address_out, part, pooled))
                     address_out, written = address_out + 1, written + 1
                     if written == out_map:
-                        written, segment = 0, (segment + 1) % shape.segments
-                        if segment:
+                        written, part = 0, (part + 1) % parts
+                        if part:
                             address_out -= out_map
             if done != passes:
                 raise LockstepError(f"the descriptor says {passes} passes; its loops make {done}")
@@ -180,16 +190,26 @@ class Interpreter:
             raise LockstepError(f"activation line {address} is read; it was never written")
         return [int(code) for code in line if code is not None]
 
-    def _write(self, address: int, segment: int, codes: Line) -> None:
+    def _write(self, address: int, part: int, codes: Line, pairs: int) -> None:
         shape = self.shape
         if address >= shape.bank_depth:
             raise LockstepError(f"line {address} is written; a bank has {shape.bank_depth}")
+        high, segment = divmod(part, shape.segments)
+        base = 1 << shape.act_width // 2
         for bank in range(shape.banks):
             line = self.memory[bank * shape.bank_depth + address]
-            if shape.segments == 1:
-                line[:] = codes[bank * shape.rows : (bank + 1) * shape.rows]
-            else:
-                line[segment * shape.cols :] = [*codes, *[0] * (shape.rows - (segment + 1) * shape.cols)]
+            if not high:  # what lies above it is zero until it is written itself
+                first = segment * shape.cols
+                own = codes[bank * shape.rows : (bank + 1) * shape.rows] if shape.segments == 1 else codes
+                old = line[:first]
+                line[:] = [*old, *own, *[0] * (shape.rows - first - len(own))]
+                if pairs:
+                    line[:] = [code if code is None else code % base for code in line]
+                continue
+            for row in range(segment * shape.cols if shape.segments > 1 else 0, shape.rows):
+                low, at = line[row], bank * shape.rows + row - segment * shape.cols
+                fresh = codes[at] if shape.segments == 1 or at < shape.cols else 0
+                line[row] = None if low is None else low % base + fresh % base * base
 
     def _tile(self, stream: _Words) -> Array:
         shape = self.shape

@@ -5,7 +5,7 @@ A line holds `rows` codes, row r at ``[r*act_width +: act_width]``. An address i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +54,16 @@ class _Map:
     channels: int
     height: int
     width: int
+    pairs: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.pairs and not self.shape.simd:
+            raise LockstepError("a map in pairs, for an engine that multiplies none; expected simd 1")
+
+    @property
+    def halves(self) -> int:
+        """Codes of a row in a line."""
+        return 2 if self.pairs else 1
 
     @property
     def positions(self) -> int:
@@ -64,6 +74,15 @@ class _Map:
     def tiles(self) -> int:
         """Channel tiles of `rows`."""
         return -(-self.channels // self.shape.rows)
+
+    def _joined(self, tiles: Array) -> Array:
+        """Tiles [tile][low or high half][bank][position][row] as lines of whole codes, without the second axis."""
+        return tiles[:, 0] if not self.pairs else tiles[:, 0] | tiles[:, 1] << self.shape.half_width
+
+    def _apart(self, lines: Array) -> Array:
+        """The inverse of `_joined`."""
+        half = self.shape.half_width
+        return np.stack([lines % (1 << half), lines >> half] if self.pairs else [lines], axis=1)
 
     def _check(self, codes: Array, bits: int) -> None:
         expected = (self.channels, self.height, self.width)
@@ -85,9 +104,27 @@ class OuterMap(_Map):
     channels, height, width : int
     bits : int
         Of a code; plane s of ceil(bits / act_width) holds the bits from s * act_width on.
+    pairs : bool
+        Tile t holds channels t * 2 * rows + row in the low halves of its codes, those `rows` further on in the high
+        halves. Codes of `EngineShape.half_width` bits at most.
     """
 
     bits: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pairs and self.bits > self.shape.half_width:
+            raise LockstepError(f"a map of {self.bits} bits in pairs of {self.shape.half_width}; they do not fit")
+
+    @property
+    def sub(self) -> int:
+        """What level `sub` of the sequencer walks: planes."""
+        return self.planes
+
+    @property
+    def ic(self) -> int:
+        """Lines of a plane at one position."""
+        return -(-self.tiles // self.halves)
 
     @property
     def planes(self) -> int:
@@ -97,22 +134,24 @@ class OuterMap(_Map):
     @property
     def lines(self) -> int:
         """Lines of the memory that it takes."""
-        return self.planes * self.tiles * self.positions
+        return self.planes * self.ic * self.positions
 
     def encode(self, codes: Array) -> Lines:
         """The lines of `codes`, unsigned integers (channels, height, width), in order of address."""
         self._check(codes, self.bits)
         width = self.shape.act_width
-        tiles = _tiled(codes, self.shape.rows, self.tiles)
+        apart = _tiled(codes, self.shape.rows, self.ic * self.halves)
+        tiles = self._joined(apart.reshape(self.ic, self.halves, self.positions, self.shape.rows))
         planes = [(tiles >> (plane * width)) & ((1 << width) - 1) for plane in range(self.planes)]
         lines = np.stack(planes).reshape(-1, self.shape.rows)  # (plane * tile * position, row)
         return Lines(self.base + np.arange(self.lines), lines.astype(np.uint8))
 
     def decode(self, lines: Array) -> Array:
         """Codes uint8 (channels, height, width) of the lines (n, rows) at `encode`'s addresses."""
-        planes = lines.reshape(self.planes, self.tiles, self.positions, self.shape.rows).astype(np.int64)
+        planes = lines.reshape(self.planes, self.ic, self.positions, self.shape.rows).astype(np.int64)
         weight = np.int64(1) << (np.arange(self.planes) * self.shape.act_width)
-        tiles = np.tensordot(weight, planes, 1)
+        whole = np.tensordot(weight, planes, 1)  # (tile, position, row)
+        tiles = self._apart(whole).reshape(-1, self.positions, self.shape.rows)  # (tile * half, position, row)
         return _untiled(tiles, self.channels, self.height, self.width).astype(np.uint8)
 
 
@@ -126,20 +165,32 @@ class InnerMap(_Map):
     base : int
         First line, within a bank.
     channels, height, width : int
+    pairs : bool
+        For a reader of pairs: with n = banks * rows, line t of a position holds channels 2*n*t + i in the low halves
+        of its codes, those n further on in the high halves.
     """
+
+    @property
+    def sub(self) -> int:
+        """What level `sub` of the sequencer walks: banks."""
+        return min(self.shape.banks, self.tiles)
+
+    @property
+    def ic(self) -> int:
+        """Lines of a bank at one position."""
+        return -(-self.tiles // (self.sub * self.halves))
 
     @property
     def lines(self) -> int:
         """Lines that it takes in each bank."""
-        return -(-self.tiles // self.shape.banks) * self.positions
+        return self.ic * self.positions
 
     def encode(self, codes: Array) -> Lines:
         """The lines of `codes`, unsigned integers (channels, height, width), in order of address."""
-        self._check(codes, self.shape.act_width)
-        banks = self.shape.banks
-        per_bank = -(-self.tiles // banks)
-        tiles = _tiled(codes, self.shape.rows, per_bank * banks)  # tile t: bank t % banks, tile t / banks
-        lines = tiles.reshape(per_bank, banks, self.positions, self.shape.rows).transpose(1, 0, 2, 3)
+        self._check(codes, self.shape.half_width if self.pairs else self.shape.act_width)
+        banks, size = self.shape.banks, (self.positions, self.shape.rows)
+        tiles = _tiled(codes, self.shape.rows, self.ic * self.halves * banks)  # tile t: bank t % banks
+        lines = self._joined(tiles.reshape(self.ic, self.halves, banks, *size)).transpose(1, 0, 2, 3)
         inside = self.base + np.arange(self.lines)
         address = (np.arange(banks)[:, None] * self.shape.bank_depth + inside).reshape(-1)  # (bank * line)
         return Lines(address, np.ascontiguousarray(lines.reshape(-1, self.shape.rows)))
@@ -148,15 +199,16 @@ class InnerMap(_Map):
         """Codes uint8 (channels, height, width) of the lines (n, rows) at `encode`'s addresses."""
         banks = self.shape.banks
         split = lines.reshape(banks, -1, self.positions, self.shape.rows)  # (bank, tile in it, position, row)
-        tiles = split.transpose(1, 0, 2, 3).reshape(-1, self.positions, self.shape.rows)  # (tile, position, row)
+        apart = self._apart(split.transpose(1, 0, 2, 3))  # (tile in a bank, half, bank, position, row)
+        tiles = apart.reshape(-1, self.positions, self.shape.rows)  # (tile, position, row)
         return _untiled(tiles, self.channels, self.height, self.width).astype(np.uint8)
 
     def writes(self, codes: Array) -> Lines:
         """What the write-back writes, in its order: line addresses within a bank, codes (n, cols)."""
-        self._check(codes, self.shape.act_width)
-        cols, segments = self.shape.cols, self.shape.segments
+        self._check(codes, self.shape.half_width if self.pairs else self.shape.act_width)
+        cols, parts = self.shape.cols, self.shape.segments * self.halves
         tiles = _tiled(codes, cols, -(-self.channels // cols))
-        start = self.base + np.arange(len(tiles)) // segments * self.positions
+        start = self.base + np.arange(len(tiles)) // parts * self.positions
         address = (start[:, None] + np.arange(self.positions)).reshape(-1)  # (output tile * position)
         return Lines(address, tiles.reshape(-1, cols))  # (output tile * position, col)
 
@@ -182,6 +234,21 @@ class JoinedMap:
     def tiles(self) -> int:
         """Channel tiles of `rows`; each map begins a new one."""
         return sum(part.tiles for part in self.parts)
+
+    @property
+    def pairs(self) -> bool:
+        """They are never packed for a reader of pairs."""
+        return False
+
+    @property
+    def sub(self) -> int:
+        """What level `sub` of the sequencer walks: banks."""
+        return max(part.sub for part in self.parts)
+
+    @property
+    def ic(self) -> int:
+        """Lines of a bank at one position."""
+        return -(-self.tiles // self.sub)
 
     def encode(self, codes: Array) -> Lines:
         """The lines of `codes`, unsigned integers (channels of all maps, height, width), map after map."""

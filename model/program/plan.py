@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from model.errors import LockstepError
 from model.graph.graph import IntegerGraph
 from model.program.array import EngineShape
@@ -12,8 +14,7 @@ from model.program.reads import Place, lie_anywhere
 
 def banks_of(source: InnerMap | JoinedMap) -> int:
     """Banks that hold something of a map: what level `sub` walks."""
-    parts = source.parts if isinstance(source, JoinedMap) else (source,)
-    return max(min(part.shape.banks, part.tiles) for part in parts)
+    return source.sub
 
 
 def places_of(source: OuterMap | InnerMap | JoinedMap) -> list[Place]:
@@ -22,7 +23,7 @@ def places_of(source: OuterMap | InnerMap | JoinedMap) -> list[Place]:
     return [Place(part.base, part.channels, part.positions) for part in parts]
 
 
-def memory_blocks(graph: IntegerGraph, shape: EngineShape, entering: OuterMap) -> list[Block]:
+def memory_blocks(graph: IntegerGraph, shape: EngineShape, entering: OuterMap, packed: Sequence[bool]) -> list[Block]:
     """What has to find a place, and for how long.
 
     Parameters
@@ -31,6 +32,8 @@ def memory_blocks(graph: IntegerGraph, shape: EngineShape, entering: OuterMap) -
     shape : EngineShape
     entering : OuterMap
         The input as it is loaded.
+    packed : sequence of bool
+        By layer, whether its output map is packed for readers of pairs.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def memory_blocks(graph: IntegerGraph, shape: EngineShape, entering: OuterMap) -
         When layers want different maps side by side.
     """
     wiring = graph.wiring
-    maps = [InnerMap(shape, 0, *after) for after in wiring.after]
+    maps = [InnerMap(shape, 0, *after, pairs=pairs) for after, pairs in zip(wiring.after, packed, strict=True)]
     sizes = {INPUT: entering.lines}
     sizes |= {at: each.lines for at, each in enumerate(maps) if graph.layers[at].out is not None}
     lives = {INPUT: 0, **dict(enumerate(wiring.last_use))}
@@ -60,7 +63,7 @@ def side_by_side(shape: EngineShape, maps: list[InnerMap]) -> JoinedMap:
     return JoinedMap(tuple(parts))
 
 
-def place_maps(graph: IntegerGraph, shape: EngineShape, entering: OuterMap) -> dict[int, int]:
+def place_maps(graph: IntegerGraph, shape: EngineShape, entering: OuterMap, packed: Sequence[bool]) -> dict[int, int]:
     """First line of every map in its bank, by layer.
 
     Raises
@@ -68,7 +71,7 @@ def place_maps(graph: IntegerGraph, shape: EngineShape, entering: OuterMap) -> d
     LockstepError
         When there is no room; the line names the layer and what would be needed.
     """
-    blocks = memory_blocks(graph, shape, entering)
+    blocks = memory_blocks(graph, shape, entering, packed)
     bases = place(blocks, shape.bank_depth)
     if bases is not None:
         return bases

@@ -38,7 +38,7 @@ def join(streams: list[Stream]) -> Stream:
     return Stream(np.concatenate([s.words for s in streams]), np.concatenate([s.last for s in streams]))
 
 
-def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int) -> Array:
+def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int, pairs: bool = False) -> Array:
     """Weight tiles in the order of the passes.
 
     Parameters
@@ -48,26 +48,32 @@ def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int) -> Ar
         Each input tile is taken so many times, kernel inside plane.
     banks : int
         Input tiles come in groups of so many, the last group filled up with tiles that meet activations of 0.
+    pairs : bool
+        A layer of pairs: two groups after one another are the low and the high halves.
 
     Returns
     -------
-    int64 array [oc][pass][col][row]
+    int64 array [oc][pass][half][col][row], one half unless `pairs`
     """
-    filler = shape.wgt.filler
+    filler, halves = shape.wgt.filler, 2 if pairs else 1
     tiles = tile_weights(weight, shape.rows, shape.cols, filler)  # [oc][ic][kij][col][row]
-    oc, ic, _, cols, rows = tiles.shape
-    if ic % banks:
-        tiles = np.pad(tiles, ((0, 0), (0, -ic % banks), (0, 0), (0, 0), (0, 0)), constant_values=filler)
-    return np.repeat(tiles, planes, axis=1).reshape(oc, -1, cols, rows)  # [oc][ic * plane * kij][col][row]
+    oc, ic, kijs, cols, rows = tiles.shape
+    missing = -ic % (banks * halves)
+    if missing:
+        tiles = np.pad(tiles, ((0, 0), (0, missing), (0, 0), (0, 0), (0, 0)), constant_values=filler)
+    split = tiles.reshape(oc, -1, halves, banks, kijs, cols, rows)  # [oc][line][half][bank][kij][col][row]
+    passes = split.transpose(0, 1, 3, 4, 2, 5, 6).reshape(oc, -1, kijs, halves, cols, rows)
+    # [oc][line * bank][kij][half][col][row] -> [oc][line * bank * plane * kij][half][col][row]
+    return np.repeat(passes, planes, axis=1).reshape(oc, -1, halves, cols, rows)
 
 
 def weight_words(tiles: Array, shape: EngineShape) -> Array:
-    """Weight tiles [oc][pass][col][row] as words of patterns, uint8 [oc][pass * groups][byte]."""
-    oc, passes, cols, rows = tiles.shape
-    full = np.zeros((oc, passes, shape.groups * shape.wgt_lanes, rows), np.int8)
-    full[:, :, :cols] = shape.wgt.encode(tiles) if shape.wgt_power else tiles  # an integer is its own pattern
-    words = pack_fields(full.reshape(-1, shape.wgt_lanes * rows), shape.wgt_width)  # (oc * pass * group, lane * row)
-    return words.reshape(oc, passes * shape.groups, -1)  # [oc][pass * group][byte]
+    """Weight tiles [oc][pass][half][col][row] as words of patterns, uint8 [oc][pass * half * groups][byte]."""
+    oc, passes, halves, cols, rows = tiles.shape
+    full = np.zeros((oc, passes, halves, shape.groups * shape.wgt_lanes, rows), np.int8)
+    full[:, :, :, :cols] = shape.wgt.encode(tiles) if shape.wgt_power else tiles  # an integer is its own pattern
+    words = pack_fields(full.reshape(-1, shape.wgt_lanes * rows), shape.wgt_width)  # (... * group, lane * row)
+    return words.reshape(oc, passes * halves * shape.groups, -1)  # [oc][pass * half * group][byte]
 
 
 def check_widths(layer: Layer, shape: EngineShape) -> None:
@@ -103,7 +109,13 @@ def parameter_words(layer: Layer, shape: EngineShape) -> Array:
 
 
 def layer_stream(
-    layer: Layer, weight: Array, shape: EngineShape, planes: int, banks: int, reads: Reads | None = None
+    layer: Layer,
+    weight: Array,
+    shape: EngineShape,
+    planes: int,
+    banks: int,
+    reads: Reads | None = None,
+    pairs: bool = False,
 ) -> Stream:
     """The words of one layer; `weight` as the array takes it (see `model.program.taken`), `reads` unless all is read.
 
@@ -114,11 +126,11 @@ def layer_stream(
     """
     check_widths(layer, shape)
     if reads is None:
-        tiles = pass_tiles(weight, shape, planes, banks)
+        tiles = pass_tiles(weight, shape, planes, banks, pairs)
     else:
-        tiles = read_tiles(weight, reads, banks, planes, shape.cols, layer.wgt.filler)
+        tiles = read_tiles(weight, reads, banks, planes, shape.cols, layer.wgt.filler)[:, :, None]  # one half
     flits = weight_words(tiles, shape)
-    before_last = flits.shape[1] - shape.groups
+    before_last = flits.shape[1] - shape.groups * tiles.shape[2]
     words = np.concatenate([flits[:, :before_last], parameter_words(layer, shape), flits[:, before_last:]], axis=1)
     words = words.reshape(-1, words.shape[2])  # (oc * word, byte)
     last = np.zeros(len(words), bool)

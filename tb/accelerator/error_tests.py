@@ -15,7 +15,7 @@ from tb.accelerator.work import engine_shape, small_work
 from tb.common.drivers import next_cycle, parameters, read, reset
 
 SHAPE = engine_shape(parameters())
-TOO_LONG, EARLY, MISSING, BAD_RANGE = 1, 2, 3, 4
+TOO_LONG, EARLY, MISSING, BAD_RANGE, NOT_BUILT = 1, 2, 3, 4, 6
 
 
 async def check_recovery(host: Host, rng: np.random.Generator) -> None:
@@ -89,6 +89,23 @@ async def test_a_pass_longer_than_the_memory_is_error_1(dut: Any) -> None:
     await host.start(0, 2)
     assert await host.finish() == TOO_LONG
     await check_recovery(host, rng)
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def test_a_mode_that_is_not_built_in_is_error_6(dut: Any) -> None:
+    """Pairs, for this layer or for the reader of its output, on an engine without: the layer does not begin."""
+    host, rng = await begin(dut)
+    for bit in (11, 12):
+        work = await prepare(host, rng)
+        descriptors = work.program.descriptors
+        descriptors[0, 9] |= 1 << bit
+        await host.load_table(descriptors)
+        host.send_weights(work.program.stream())
+        await host.start(0, 2)
+        assert await host.finish() == NOT_BUILT
+        assert await host.status() == (False, True, NOT_BUILT, 0)
+        assert (await host.counters())["pixels"] == 0
+        await check_recovery(host, rng)
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

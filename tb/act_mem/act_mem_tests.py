@@ -8,13 +8,25 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Memory
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
+from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
 from tb.common.scoreboard import Coverage, Scoreboard
 
 P = parameters()
-WIDTH, DEPTH, BANKS, SEGS = P["Width"], P["Depth"], P["Banks"], P["Segs"]
+WIDTH, DEPTH, BANKS, HALVES = P["Width"], P["Depth"], P["Banks"], P["Halves"]
+SEGS = HALVES * P["Segs"]  # parts with an enable: with two halves the low ones of all segments, then the high ones
 LINES, PART = DEPTH // BANKS, WIDTH // SEGS
-Words = list[list[int]]  # [bank][segment]
+HALF = P["LaneWidth"] // 2  # bits, where there are two
+Words = list[list[int]]  # [bank][part]
+
+
+def line_of(parts: list[int]) -> int:
+    """A line from its parts: one after another, or, with two halves, each code's high half from the upper parts."""
+    stored = pack(parts, PART)
+    if HALVES == 1:
+        return stored
+    halves = unpack(stored, HALF, WIDTH // HALF)
+    lanes = len(halves) // 2
+    return pack([half for lane in range(lanes) for half in (halves[lane], halves[lanes + lane])], HALF)
 
 
 class Golden:
@@ -31,7 +43,7 @@ class Golden:
                 write = (line, words[number][seg]) if enables[number][seg] else None
                 word = memory.cycle(write, address if number == bank else None)
                 found += [word] if number == bank else []
-        return None if address is None else pack([-1 if word is None else word for word in found], PART)
+        return None if address is None else line_of([-1 if word is None else word for word in found])
 
 
 def random_words(rng: np.random.Generator) -> Words:
@@ -40,9 +52,9 @@ def random_words(rng: np.random.Generator) -> Words:
 
 
 def drive(dut: Any, line: int, words: Words, enables: list[list[bool]]) -> None:
-    """Put a write on the port: bank b, segment s at b * SEGS + s."""
+    """Put a write on the port: bank b, part p at b * SEGS + p."""
     dut.we_i.value = pack([enable for bank in enables for enable in bank], 1)
-    dut.waddr_i.value, dut.wdata_i.value = line, pack([word for bank in words for word in bank], PART)
+    dut.waddr_i.value, dut.wdata_i.value = line, pack([line_of(bank) for bank in words], WIDTH)
 
 
 async def begin(dut: Any) -> tuple[Golden, np.random.Generator]:

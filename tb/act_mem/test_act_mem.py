@@ -6,10 +6,21 @@ import pytest
 
 from tb.common.runner import simulate
 
-SETS = [(32, 60, 1, 1), (12, 70, 1, 3), (8, 64, 2, 1), (5, 8, 4, 1), (12, 24, 3, 1), (16, 32, 4, 2)]
+NAMES = ("Width", "Depth", "Banks", "Segs", "Halves", "LaneWidth")
+SETS = [
+    (32, 60, 1, 1, 1, 4),
+    (12, 70, 1, 3, 1, 4),
+    (8, 64, 2, 1, 1, 4),
+    (5, 8, 4, 1, 1, 4),
+    (12, 24, 3, 1, 1, 4),
+    (16, 32, 4, 2, 1, 4),
+    (32, 60, 1, 1, 2, 4),
+    (12, 16, 2, 3, 2, 2),
+    (48, 8, 4, 2, 2, 6),
+]
 
 
-@pytest.mark.parametrize(("width", "depth", "banks", "segs"), SETS)
-def test_act_mem(width: int, depth: int, banks: int, segs: int) -> None:
-    """Read back, collisions, hold."""
-    simulate("act_mem", "tb.act_mem.act_mem_tests", {"Width": width, "Depth": depth, "Banks": banks, "Segs": segs})
+@pytest.mark.parametrize("values", SETS, ids=str)
+def test_act_mem(values: tuple[int, ...]) -> None:
+    """Read back, collisions, hold; with two halves, the low and the high half of every code by themselves."""
+    simulate("act_mem", "tb.act_mem.act_mem_tests", dict(zip(NAMES, values, strict=True)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from model.golden.cycle import Flow, idle
+from model.golden.cycle import Flow, Pairs, idle
 from model.numeric.formats import IntFormat
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat
@@ -35,13 +35,14 @@ class Shape:
     wgt_power: int = 0
     wgt_zero: int = 0
     wgt_step: int = 1
+    simd: int = 0
 
     @classmethod
     def of(cls, parameters: dict[str, int], cols: int | None = None) -> Shape:
         """From Verilog parameters; a row has Rows 1, a PE's `cols` are given."""
         names = ("ActWidth", "WgtWidth", "PsumWidth", "WgtLanes")
-        given = {"WgtPower": 0, "WgtZero": 0, "WgtStep": 1} | parameters
-        values = [given[name] for name in (*names, "WgtPower", "WgtZero", "WgtStep")]
+        given = {"WgtPower": 0, "WgtZero": 0, "WgtStep": 1, "Simd": 0} | parameters
+        values = [given[name] for name in (*names, "WgtPower", "WgtZero", "WgtStep", "Simd")]
         return cls(given.get("Rows", 1), given["Cols"] if cols is None else cols, *values)
 
     @cached_property
@@ -70,13 +71,28 @@ class Shape:
 
     @property
     def groups(self) -> int:
-        """Flits that fill the array."""
+        """Flits that fill the array with a weight a PE."""
         return -(-self.cols // self.wgt_lanes)
+
+    def flits(self, on: bool) -> list[int]:
+        """Numbers of the flits of a tile, of pairs or not."""
+        halves = (0, self.upper) if on else (0,)
+        return [half + group for half in halves for group in range(self.groups)]
+
+    @property
+    def upper(self) -> int:
+        """Number of the first flit for high halves."""
+        return 1 << max(1, (self.groups - 1).bit_length())
 
     @property
     def group_width(self) -> int:
-        """Bits of a flit's group number."""
-        return max(1, (self.groups - 1).bit_length())
+        """Bits of a flit's number."""
+        return self.upper.bit_length() - 1 + self.simd
+
+    def pairs(self, on: bool) -> Pairs | None:
+        """What the golden array is told."""
+        assert self.simd or not on, "this array multiplies no pairs"
+        return Pairs(self.act_width // 2, self.upper, on) if self.simd else None
 
     @property
     def act_max(self) -> int:
@@ -103,12 +119,14 @@ class Traffic:
     valid, swap, wgt_valid, wgt_group : int64, shape (n,)
     act : int64, shape (n, rows)
     wgt : int64, shape (n, lanes, rows)
-    tiles : int64, shape (tiles, rows, cols)
-        The weights that the flits carry.
+    tiles : int64, shape (tiles, channels, cols)
+        The weights that the flits carry; channels are rows, or, of pairs, low and high half of row 0, of row 1 ...
     tile_of : int64, shape (n,)
         Tile of the pixel of each cycle, -1 where there is none.
     filler : int
         Weights of a port on which nothing happens.
+    pairs : Pairs or None
+        What the golden array is told.
     """
 
     valid: Ints
@@ -120,6 +138,12 @@ class Traffic:
     tiles: Ints
     tile_of: Ints
     filler: int = 0
+    pairs: Pairs | None = None
+
+    @property
+    def on(self) -> bool:
+        """It is of pairs."""
+        return self.pairs is not None and self.pairs.on
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -139,10 +163,18 @@ class Traffic:
             weights,
         )
 
+    def codes(self, n: int | np.integer) -> Ints:
+        """Codes of cycle `n`, one a channel."""
+        line: Ints = self.act[n]
+        if self.pairs is None or not self.pairs.on:
+            return line
+        halves = np.divmod(line, 1 << self.pairs.half)
+        return np.stack(halves[::-1], axis=1).reshape(-1)  # (row, low or high) -> (channel)
+
     def psums(self) -> list[tuple[int, tuple[int, ...]]]:
         """For every pixel, its cycle at PE(0,0) and its psums, one a column: line times weight matrix."""
         return [
-            (int(n), tuple(int(p) for p in self.act[n] @ self.tiles[self.tile_of[n]]))
+            (int(n), tuple(int(p) for p in self.codes(n) @ self.tiles[self.tile_of[n]]))
             for n in np.flatnonzero(self.valid)
         ]
 
@@ -164,6 +196,7 @@ def make_traffic(
     bubbles: float = 0.0,
     spread: bool = True,
     extreme: str | None = None,
+    on: bool = False,
 ) -> Traffic:
     """Tiles of `lengths` pixels, as close behind one another as the weights allow.
 
@@ -180,9 +213,12 @@ def make_traffic(
         just in time.
     extreme : {"most", "least"}, optional
         All activations at their maximum and all weights at their maximum or minimum: the ends of the psum range.
+    on : bool
+        A layer of pairs.
     """
-    rows, cols, lanes, groups = shape.rows, shape.cols, shape.wgt_lanes, shape.groups
-    tiles = shape.weights(rng, (len(lengths), rows, cols))
+    rows, cols, lanes, numbers = shape.rows, shape.cols, shape.wgt_lanes, shape.flits(on)
+    groups = len(numbers)
+    tiles = shape.weights(rng, (len(lengths), rows * (1 + on), cols))
     if extreme:
         tiles[:] = shape.wgt_min if extreme == "least" else shape.wgt_max
     lead = groups + int(rng.integers(0, 4)) if spread else groups
@@ -216,32 +252,32 @@ def make_traffic(
         window = np.arange(starts[tile - 1] if tile else 0, start)
         chosen = np.sort(rng.choice(window, size=groups, replace=False)) if spread else window[-groups:]
         order = rng.permutation(groups) if spread else np.arange(groups)
-        for slot, group in zip(chosen, order, strict=True):
+        for slot, index in zip(chosen, order, strict=True):
             wgt_valid[slot] = 1
-            wgt_group[slot] = group
+            wgt_group[slot] = numbers[index]
+            high, group = divmod(numbers[index], shape.upper)
             columns = tiles[tile][
-                :, group * lanes : (group + 1) * lanes
+                high :: 1 + on, group * lanes : (group + 1) * lanes
             ]  # (rows, up to lanes): the last group may be short
             wgt[slot, : columns.shape[1]] = columns.T
         if spread:
-            _add_decoys(rng, window, chosen, order, groups, shape, wgt_valid, wgt_group)
-    return Traffic(valid, swap, act, wgt_valid, wgt_group, wgt, tiles, tile_of, shape.wgt.filler)
+            _add_decoys(rng, window, chosen, [numbers[index] for index in order], shape, wgt_valid, wgt_group)
+    return Traffic(valid, swap, act, wgt_valid, wgt_group, wgt, tiles, tile_of, shape.wgt.filler, shape.pairs(on))
 
 
 def _add_decoys(
     rng: np.random.Generator,
     window: Ints,
     chosen: Ints,
-    order: Ints,
-    groups: int,
+    order: list[int],
     shape: Shape,
     wgt_valid: Ints,
     wgt_group: Ints,
 ) -> None:
     """Turn spare cycles of the window into flits that must not matter: overwritten later, or for no existing group."""
     for slot in np.setdiff1d(window, chosen):
-        later = [int(group) for taken, group in zip(chosen, order, strict=True) if taken > slot]
-        absent = list(range(groups, 1 << shape.group_width))
+        later = [number for taken, number in zip(chosen, order, strict=True) if taken > slot]
+        absent = sorted(set(range(1 << shape.group_width)) - set(order))
         if (later or absent) and rng.random() < 0.5:
             wgt_valid[slot] = 1
             wgt_group[slot] = rng.choice(later + absent)

@@ -48,7 +48,7 @@ class Program:
         """Say where the psum of pixel `index` goes, whether it is padding, and of which plane."""
         n = self.issue[index] - LEAD + 1
         line, side = self.addresses[index], int(self.rng.integers(0, 1 << SIDE_WIDTH))
-        self.lines[line] = tuple(int(act) for act in self.traffic.act[n])
+        self.lines[line] = tuple(int(code) for code in self.traffic.codes(n))
         pixel = Pixel(line, bool(self.traffic.swap[n]), add, bank, address, zero, plane, side)
         self.pixels[self.issue[index]] = pixel
 
@@ -65,7 +65,8 @@ class Program:
 
     def trace(self) -> Trace:
         """What the golden core makes of it."""
-        return run_program(self.instructions(), self.lines, list(self.traffic.tiles), SHAPE.act_width)
+        tiles, halves = list(self.traffic.tiles), 1 + self.traffic.on
+        return run_program(self.instructions(), self.lines, tiles, SHAPE.act_width, halves)
 
 
 class Bench:
@@ -87,6 +88,7 @@ class Bench:
             for cycle, line in results:
                 if cycle < limit:
                     board.expect(cycle, line)
+        self.dut.simd_i.value = int(program.traffic.on)
         writes = self.write_cycles(program)
         for cycle in range(limit):
             now, following = (instructions[n] if n < len(instructions) else Instruction() for n in (cycle, cycle + 1))
@@ -151,7 +153,9 @@ class Bench:
         noise = self.rng.integers(0, SHAPE.act_max, size=SHAPE.rows, endpoint=True).tolist()
         dut.act_we_i.value = int(index is not None)
         dut.act_waddr_i.value = address
-        dut.act_wdata_i.value = pack(noise if index is None else program.lines[address], SHAPE.act_width)
+        width = SHAPE.act_width // (1 + program.traffic.on)
+        line = pack(noise, SHAPE.act_width) if index is None else pack(program.lines[address], width)
+        dut.act_wdata_i.value = line
 
     def drive_weights(self, traffic: Traffic, n: int) -> None:
         """The flit of traffic cycle `n`: lane after lane, each with all rows."""
@@ -170,7 +174,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i"):
+    for port in ("simd_i", "act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i"):
         getattr(dut, port).value = 0
     start_clock(dut)
     await reset(dut)

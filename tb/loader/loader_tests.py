@@ -12,7 +12,8 @@ from tb.common.drivers import generator, next_cycle, parameters, read, reset, se
 from tb.common.scoreboard import Coverage
 
 P = parameters()
-GROUPS, COLS, PAR_WORDS = P["Groups"], P["Cols"], P["ParWords"]
+GROUPS, COLS, PAR_WORDS, SIMD = P["Groups"], P["Cols"], P["ParWords"], P.get("Simd", 0)
+UPPER = 1 << (P["GroupWidth"] - SIMD)  # number of the first flit for high halves
 ROUNDS = 4000  # cycles that no layer needs
 
 
@@ -34,18 +35,21 @@ class Bench:
         self.words: list[Flit | Parameter] = []
         self.at = 0
         self.full = self.par_full = False
+        self.pairs = False
 
     async def start(self, passes: int, tiles: int) -> None:
         """Begin a layer; a word that is already there waits one cycle more."""
         dut = self.dut
         dut.passes_n_i.value, dut.tiles_n_i.value = passes - 1, tiles - 1
+        self.pairs = SIMD == 1 and not self.pairs
+        dut.simd_i.value = int(self.pairs)
         dut.start_i.value, dut.valid_i.value, dut.last_i.value = 1, int(self.rng.integers(0, 2)), 0
         self.coverage.hit("a word waits for the start", dut.valid_i.value)
         await settled(dut)
         self.idle()
         await next_cycle(dut)
         dut.start_i.value = 0
-        self.words, self.at = list(deal(passes, tiles, GROUPS, COLS, PAR_WORDS)), 0
+        self.words, self.at = list(deal(passes, tiles, GROUPS, COLS, PAR_WORDS, self.pairs)), 0
         self.full = self.par_full = False
 
     def idle(self) -> None:
@@ -61,7 +65,7 @@ class Bench:
         ready = word is not None and not (self.par_full if parameter else self.full)
         valid = bool(rng.random() < offered)
         taken = ready and valid
-        ends = isinstance(word, Flit) and word.group == GROUPS - 1
+        ends = isinstance(word, Flit) and word.group == GROUPS - 1 and word.high == self.pairs
         tile_ready = self.full or (taken and ends)
         take, par_take = tile_ready and rng.random() < eager, self.par_full and rng.random() < par_eager
         final = self.at == len(self.words) - 1
@@ -75,7 +79,7 @@ class Bench:
         for port, value in want.items():
             assert read(getattr(dut, port)) == value, f"word {self.at} ({word}): {port} is not {int(value)}"
         if taken and isinstance(word, Flit):
-            assert read(dut.wgt_group_o) == word.group, f"word {self.at}: expected {word}"
+            assert read(dut.wgt_group_o) == word.group + word.high * UPPER, f"word {self.at}: expected {word}"
         if taken and isinstance(word, Parameter):
             assert (read(dut.par_col_o), read(dut.par_part_o)) == word, f"word {self.at}: expected {word}"
         self.meet(word, valid, taken, ends, take, par_take)
@@ -95,7 +99,7 @@ class Bench:
         hit("a flit waits", valid and not taken and isinstance(word, Flit))
         hit("a parameter waits", valid and not taken and parameter)
         hit("both shadows full", self.full and self.par_full)
-        inside = isinstance(word, Flit) and (word.group > 0 or GROUPS == 1)
+        inside = isinstance(word, Flit) and (word.group > 0 or word.high or GROUPS == 1)
         hit("the stream pauses inside a tile", not valid and inside)
         hit("the stream pauses inside parameters", not valid and parameter and word != (0, 0))
         hit("swap beside the last flit", take and taken and ends)
@@ -130,7 +134,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "stop_i", "passes_n_i", "tiles_n_i", "valid_i", "last_i", "take_i", "par_take_i"):
+    for port in ("start_i", "stop_i", "simd_i", "passes_n_i", "tiles_n_i", "valid_i", "last_i", "take_i", "par_take_i"):
         getattr(dut, port).value = 0
     start_clock(dut)
     await reset(dut)
@@ -152,12 +156,13 @@ async def test_last_in_the_wrong_place_is_told_as_it_is_taken(dut: Any) -> None:
     """Early on any word but the final one, missing on that; then the layer is given up, and the next one is whole."""
     bench = await begin(dut)
     for passes in (1, 3):
-        count = len(list(deal(passes, 2, GROUPS, COLS, PAR_WORDS)))
-        for wrong in {0, int(bench.rng.integers(0, count - 1)), count - 2, count - 1}:
+        for place in (0.0, bench.rng.random(), None, 1.0):
             await bench.start(passes, 2)
+            final = len(bench.words) - 1
+            wrong = final - 1 if place is None else int(place * final)
             while bench.at < wrong:
                 await bench.step(0.8, 0.6)
-            while not await bench.step(0.5, 0.6, last=wrong != count - 1):
+            while not await bench.step(0.5, 0.6, last=wrong != final):
                 pass
             await bench.stop()
             await bench.layer(passes, 1, 0.9, 0.9)

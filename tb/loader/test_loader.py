@@ -6,8 +6,15 @@ import pytest
 
 from tb.common.runner import simulate
 
-NAMES = ("Groups", "GroupWidth", "Cols", "ColWidth", "ParWords")
-SETS = [(4, 2, 8, 3, 1), (3, 2, 5, 3, 2), (1, 1, 1, 1, 3), (5, 3, 4, 2, 1)]
+NAMES = ("Groups", "GroupWidth", "Cols", "ColWidth", "ParWords", "Simd")
+SETS = [
+    (4, 2, 8, 3, 1, 0),
+    (3, 2, 5, 3, 2, 0),
+    (1, 1, 1, 1, 3, 0),
+    (5, 3, 4, 2, 1, 0),
+    (3, 3, 5, 3, 2, 1),
+    (1, 2, 1, 1, 3, 1),
+]
 
 
 @pytest.mark.parametrize("values", SETS, ids=str)

@@ -25,7 +25,13 @@ from tb.common.traffic import Shape, Traffic, make_traffic
 SHAPE = Shape.of(parameters())
 # A large array gets fewer tiles: one look at 8x8 reads 576 registers.
 SCALE = 1 if SHAPE.rows * SHAPE.cols <= 16 else 3
-WEIGHTS = {"wgt": SHAPE.wgt_lanes, "shadow": 1, "active": 1}  # registers that hold patterns, and how many
+REGISTERS = golden.registers(bool(SHAPE.simd))
+# Those that hold patterns, and how many.
+WEIGHTS = {"wgt": SHAPE.wgt_lanes} | dict.fromkeys(("shadow", "active", "shadow_hi", "active_hi"), 1)
+NO_PAIRS = {
+    "shadow_hi": SHAPE.wgt.filler,
+    "active_hi": SHAPE.wgt.filler,
+}  # golden registers that are not there, at rest
 
 
 class Bench:
@@ -40,13 +46,12 @@ class Bench:
         self.history: list[tuple[int, int]] = []  # the southern ports of the last Cols cycles
         rows = [looped(dut, "gen_row", r, "u_row") for r in range(SHAPE.rows)]
         tiles = [[looped(row, "gen_col", c, "u_tile") for c in range(SHAPE.cols)] for row in rows]
-        self.handles = [
-            [[getattr(tile, f"{register}_q") for register in golden.Pe._fields] for tile in row] for row in tiles
-        ]
+        self.handles = [[[getattr(tile, f"{register}_q") for register in REGISTERS] for tile in row] for row in tiles]
 
     async def play(self, traffic: Traffic, stop: int | None = None) -> None:
         """Drive `traffic` (or its first `stop` cycles), let the wave run out; psums must reach the southern edge."""
         cycles = len(traffic) + SHAPE.rows + SHAPE.cols + 1 if stop is None else stop
+        self.dut.simd_i.value = int(traffic.on)
         leaving = {n + SHAPE.rows + SHAPE.cols - 1: psums for n, psums in traffic.psums()}
         for cycle in range(cycles):
             west = [traffic.flow(cycle, row) for row in range(SHAPE.rows)]
@@ -56,7 +61,7 @@ class Bench:
             if cycle in leaving:
                 self.board.expect(cycle, leaving[cycle])
             self.board.check(cycle, self.last_line())
-            self.array = golden.step(self.array, west)
+            self.array = golden.step(self.array, west, traffic.pairs)
             self.cycle += 1
             await next_cycle(self.dut)
 
@@ -76,17 +81,17 @@ class Bench:
 
     def tile(self, handles: list[Any]) -> golden.Pe:
         """The registers of one PE."""
-        words: list[Any] = []
-        for register, handle in zip(golden.Pe._fields, handles, strict=True):
+        words: dict[str, Any] = dict(NO_PAIRS)
+        for register, handle in zip(REGISTERS, handles, strict=True):
             bits = read(handle)
             if register in WEIGHTS:
                 values = SHAPE.from_bus(bits, WEIGHTS[register])
-                words.append(tuple(values) if register == "wgt" else values[0])
+                words[register] = tuple(values) if register == "wgt" else values[0]
             elif register == "psum":
-                words.append(unpack(bits, SHAPE.psum_width, 1, signed=True)[0])
+                words[register] = unpack(bits, SHAPE.psum_width, 1, signed=True)[0]
             else:
-                words.append(bits)
-        return golden.Pe(*words)
+                words[register] = bits
+        return golden.Pe(**words)
 
     def compare(self) -> None:
         """All registers and the southern ports against the golden array."""
@@ -118,6 +123,7 @@ class Bench:
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     bench = Bench(dut)
+    dut.simd_i.value = 0
     bench.drive([golden.idle(SHAPE.wgt_lanes, SHAPE.wgt.filler)] * SHAPE.rows)
     start_clock(dut)
     await reset(dut)

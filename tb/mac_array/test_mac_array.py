@@ -7,14 +7,19 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
-NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth")
+NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Simd")
 SETS = [
-    (3, 4, 4, 4, 16, 2, 1),
-    (8, 8, 4, 4, 16, 2, 2),
-    (4, 4, 4, 4, 10, 4, 1),  # 10 bits are just enough for 4 * 15 * -8
-    (3, 5, 2, 8, 16, 1, 3),
-    (5, 3, 8, 8, 24, 2, 1),
-    (1, 1, 4, 2, 8, 1, 1),
+    (3, 4, 4, 4, 16, 2, 1, 0),
+    (8, 8, 4, 4, 16, 2, 2, 0),
+    (4, 4, 4, 4, 10, 4, 1, 0),  # 10 bits are just enough for 4 * 15 * -8
+    (3, 5, 2, 8, 16, 1, 3, 0),
+    (5, 3, 8, 8, 24, 2, 1, 0),
+    (1, 1, 4, 2, 8, 1, 1, 0),
+    (8, 8, 4, 4, 16, 2, 3, 1),
+    (4, 4, 4, 4, 10, 4, 2, 1),
+    (3, 5, 6, 3, 16, 1, 4, 1),
+    (2, 3, 2, 8, 12, 2, 2, 1),
+    (1, 1, 8, 2, 10, 1, 2, 1),
 ]
 
 
@@ -28,3 +33,9 @@ def test_mac_array(values: tuple[int, ...]) -> None:
 def test_mac_array_of_powers_of_two(name: str) -> None:
     """The same on each format."""
     simulate("mac_array", "tb.mac_array.mac_array_tests", dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name])
+
+
+@pytest.mark.parametrize("values", [values for values in SETS if values[-1]], ids=str)
+def test_mac_array_of_pairs(values: tuple[int, ...]) -> None:
+    """Two codes of half the width at once."""
+    simulate("mac_array", "tb.mac_array.mac_array_pair_tests", dict(zip(NAMES, values, strict=True)))

@@ -25,13 +25,14 @@ class Bench:
 
     async def play(self, traffic: Traffic, rng: Any, coverage: Coverage, stop: int | None = None) -> None:
         """Drive `traffic` (or its first `stop` cycles) and let the wave run out."""
+        self.dut.simd_i.value = int(traffic.on)
         for cycle in range(len(traffic) + SHAPE.cols + 1 if stop is None else stop):
             west = traffic.flow(cycle, 0)
             norths = self.norths(traffic, cycle, rng, coverage)
             self.drive(west, norths)
             await settled(self.dut)
             self.compare(cycle)
-            self.row = golden.step_row(self.row, west, norths)
+            self.row = golden.step_row(self.row, west, norths, traffic.pairs)
             await next_cycle(self.dut)
 
     def norths(self, traffic: Traffic, cycle: int, rng: Any, coverage: Coverage) -> list[int]:
@@ -41,7 +42,7 @@ class Bench:
             n = cycle - column
             product = 0
             if 0 <= n < len(traffic) and traffic.valid[n]:
-                product = int(traffic.act[n, 0] * traffic.tiles[traffic.tile_of[n], 0, column])
+                product = int(traffic.codes(n) @ traffic.tiles[traffic.tile_of[n], :, column])
             north = int(random_codes(rng, -PSUM_MAX - 1 - min(0, product), PSUM_MAX - max(0, product), (1,))[0])
             coverage.hit("psum at the end of its range", product and north + product in (PSUM_MAX, -PSUM_MAX - 1))
             coverage.hit("positive product", product > 0)
@@ -74,6 +75,7 @@ class Bench:
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     bench = Bench(dut)
+    dut.simd_i.value = 0
     bench.drive(golden.idle(SHAPE.wgt_lanes, SHAPE.wgt.filler), [0] * SHAPE.cols)
     start_clock(dut)
     await reset(dut)

@@ -16,6 +16,8 @@ LANES = PARAMETERS["WgtLanes"]
 COLUMN = PARAMETERS["Group"] * LANES + PARAMETERS["Lane"]
 SHAPE = Shape.of(PARAMETERS, COLUMN + 1)
 FILLER = SHAPE.wgt.filler
+SIMD, HALF = SHAPE.simd, SHAPE.act_width // 2
+UPPER = 1 << (PARAMETERS["GroupWidth"] - SIMD)  # number of the first flit for high halves
 PSUM_MAX = (1 << (SHAPE.psum_width - 1)) - 1
 
 
@@ -26,6 +28,17 @@ class Bench:
         self.dut = dut
         self.pe = golden.reset(1, 1, LANES, FILLER)[0][0]
         self.cycle = 0
+        self.on = False
+
+    @property
+    def pairs(self) -> golden.Pairs | None:
+        """What the golden PE is told."""
+        return golden.Pairs(HALF, UPPER, self.on) if SIMD else None
+
+    def mode(self, on: bool) -> None:
+        """Pairs, or single codes, from the present cycle on."""
+        self.on = on
+        self.dut.simd_i.value = int(on)
 
     async def step(self, west: golden.Flow, north: int) -> None:
         """One cycle: drive, look, advance."""
@@ -36,22 +49,22 @@ class Bench:
         dut.psum_i.value = pack([north], SHAPE.psum_width)
         await settled(dut)
         self.compare()
-        self.pe = golden.step_pe(self.pe, west, north, COLUMN)
+        self.pe = golden.step_pe(self.pe, west, north, COLUMN, self.pairs)
         self.cycle += 1
         await next_cycle(dut)
 
     def compare(self) -> None:
         """All registers, and the ports that show them."""
         dut, pe = self.dut, self.pe
-        for register in golden.Pe._fields:
+        for register in golden.registers(bool(SIMD)):
             value = getattr(pe, register)
-            if register in ("wgt", "shadow", "active"):
+            if register == "wgt" or register.startswith(("shadow", "active")):
                 want = SHAPE.bus(value if register == "wgt" else [value])
             else:
                 want = pack([value], SHAPE.psum_width if register == "psum" else 64)
             got = read(getattr(dut, f"{register}_q"))
             assert got == want, f"cycle {self.cycle}: {register}: expected {want:#x}, got {got:#x}"
-            if register not in ("shadow", "active"):
+            if not register.startswith(("shadow", "active")):
                 assert read(getattr(dut, f"{register}_o")) == want, (
                     f"cycle {self.cycle}: port {register}_o is not {want:#x}"
                 )
@@ -64,7 +77,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("valid_i", "swap_i", "act_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "psum_i"):
+    for port in ("simd_i", "valid_i", "swap_i", "act_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "psum_i"):
         getattr(dut, port).value = 0
     start_clock(dut)
     await reset(dut)
@@ -73,30 +86,41 @@ async def begin(dut: Any) -> Bench:
 
 async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage) -> None:
     """Any legal mix of pixels, swaps, flits and idle cycles; psums up to both ends of their range."""
-    fresh = loaded = False
+    fresh = fresh_hi = loaded = False
     for _ in range(cycles):
         wgt_valid = int(rng.random() < 0.5)
-        group = COLUMN // LANES if rng.random() < 0.6 else int(rng.integers(0, 1 << PARAMETERS["GroupWidth"]))
+        group = COLUMN // LANES if rng.random() < 0.6 else int(rng.integers(0, UPPER))
+        upper = int(rng.integers(0, 1 + SIMD))
         weights = tuple(int(w) for w in SHAPE.weights(rng, (LANES,)))
+        on = bool(SIMD and fresh_hi and rng.random() < 0.6)  # of the tile that a swap begins
         swap = int(fresh and rng.random() < 0.5)
+        if swap and on != bench.on:
+            coverage.hit("mode changes from tile to tile")
+            bench.mode(on)
         valid = int(swap or (loaded and rng.random() < 0.7))
         act = int(random_codes(rng, 0, SHAPE.act_max, (1,))[0])
-        weight = bench.pe.shadow if swap else bench.pe.active
-        low, high = -PSUM_MAX - 1 - min(0, weight * act), PSUM_MAX - max(0, weight * act)
+        pe = bench.pe
+        weight, weight_hi = (pe.shadow, pe.shadow_hi) if swap else (pe.active, pe.active_hi)
+        term = weight * (act % (1 << HALF)) + weight_hi * (act >> HALF) if bench.on else weight * act
+        low, high = -PSUM_MAX - 1 - min(0, term), PSUM_MAX - max(0, term)
         north = int(random_codes(rng, low, high, (1,))[0])
         capture = bool(wgt_valid and group == COLUMN // LANES)
         coverage.hit("flit for this column together with a swap", capture and swap)
         coverage.hit("flit for another group", wgt_valid and not capture)
         coverage.hit("bubble between pixels", loaded and not valid)
         coverage.hit("swap two cycles in a row", swap and bench.pe.swap)
-        coverage.hit("psum reaches its maximum", valid and north + weight * act == PSUM_MAX)
-        coverage.hit("psum reaches its minimum", valid and north + weight * act == -PSUM_MAX - 1)
+        coverage.hit("psum reaches its maximum", valid and north + term == PSUM_MAX)
+        coverage.hit("psum reaches its minimum", valid and north + term == -PSUM_MAX - 1)
         coverage.hit(
             "most negative weight times largest activation", valid and weight == SHAPE.wgt_min and act == SHAPE.act_max
         )
         coverage.hit("activation zero", valid and act == 0)
-        await bench.step(golden.Flow(valid, swap, act, wgt_valid, group, weights), north)
-        fresh = capture or (fresh and not swap)
+        if SIMD:
+            coverage.hit("pair of weights of both signs", valid and bench.on and weight * weight_hi < 0)
+            coverage.hit("flit for the high half in a layer of single codes", capture and upper and not bench.on)
+        await bench.step(golden.Flow(valid, swap, act, wgt_valid, group + upper * UPPER, weights), north)
+        fresh_hi = (capture and bool(upper)) or (fresh_hi and not swap)
+        fresh = (capture and not upper) or (fresh and not swap)
         loaded = loaded or bool(swap)
 
 
@@ -112,7 +136,12 @@ def coverage_points() -> Coverage:
         "activation zero",
         "flit for another group",
     ]
-    return Coverage(*points)
+    pairs = [
+        "mode changes from tile to tile",
+        "pair of weights of both signs",
+        "flit for the high half in a layer of single codes",
+    ]
+    return Coverage(*points, *(pairs if SIMD else []))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

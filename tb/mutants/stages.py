@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from xml.etree import ElementTree
 
-from model.program.draw import ARRAYS, draw
+from model.program.draw import ARRAYS, PAIRED, draw
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
 
@@ -37,7 +37,7 @@ DRAW_SEED = 1
 class Stage:
     """One simulation: `tests` on `top` with `parameters`.
 
-    Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of ARRAYS.
+    Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of ARRAYS or PAIRED.
     """
 
     top: str
@@ -49,12 +49,12 @@ class Stage:
     @property
     def name(self) -> str:
         """Short and unlike any other stage's: the last word of `tests`, and the array."""
-        return "_".join([self.tests.rpartition(".")[2], *([self.array] if self.array else [])])
+        return "_".join([self.tests.rpartition(".")[2], *self.array.split()])
 
 
 def drawn(array: str, *draws: int) -> Stage:
     """The stage of some drawn layers."""
-    return Stage("engine", DRAWS, ARRAYS[array].parameters, array, draws)
+    return Stage("engine", DRAWS, (ARRAYS | PAIRED)[array].parameters, array, draws)
 
 
 # Of tb/accelerator's arrays the one whose activation lines are no power of two.
@@ -66,6 +66,8 @@ SEGMENTS = {"Rows": 4, "Cols": 2, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 16,
     "Layers": 4,
     "ResultDepth": 2,
 }
+
+WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written half by half
 
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
@@ -80,33 +82,85 @@ STAGES = (
     Stage(
         "mac_tile",
         "tb.mac_tile.mac_tile_tests",
-        {"ActWidth": 8, "WgtWidth": 4, "PsumWidth": 24, "WgtLanes": 2, "GroupWidth": 2, "Group": 3, "Lane": 0},
+        {
+            "ActWidth": 8,
+            "WgtWidth": 4,
+            "PsumWidth": 24,
+            "WgtLanes": 2,
+            "GroupWidth": 2,
+            "Group": 3,
+            "Lane": 0,
+            "Simd": 0,
+        },
+    ),
+    Stage(
+        "mac_tile",
+        "tb.mac_tile.mac_tile_pair_tests",
+        {
+            "ActWidth": 4,
+            "WgtWidth": 4,
+            "PsumWidth": 16,
+            "WgtLanes": 2,
+            "GroupWidth": 3,
+            "Group": 1,
+            "Lane": 1,
+            "Simd": 1,
+        },
+    ),
+    Stage(
+        "mac_array",
+        "tb.mac_array.mac_array_pair_tests",
+        {
+            "Rows": 3,
+            "Cols": 5,
+            "ActWidth": 6,
+            "WgtWidth": 3,
+            "PsumWidth": 16,
+            "WgtLanes": 1,
+            "GroupWidth": 4,
+            "Simd": 1,
+        },
     ),
     Stage(
         "mac_row",
         "tb.mac_row.mac_row_tests",
-        {"Cols": 5, "ActWidth": 2, "WgtWidth": 8, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 2},
+        {"Cols": 5, "ActWidth": 2, "WgtWidth": 8, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 2, "Simd": 0},
     ),
     Stage(
         "mac_array",
         "tb.mac_array.mac_array_tests",
-        {"Rows": 3, "Cols": 5, "ActWidth": 2, "WgtWidth": 8, "PsumWidth": 16, "WgtLanes": 1, "GroupWidth": 3},
+        {
+            "Rows": 3,
+            "Cols": 5,
+            "ActWidth": 2,
+            "WgtWidth": 8,
+            "PsumWidth": 16,
+            "WgtLanes": 1,
+            "GroupWidth": 3,
+            "Simd": 0,
+        },
     ),
     Stage(
         "core",
         "tb.core.core_unit_tests",
         {"Rows": 2, "Cols": 5, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
-        | {"ActDepth": 66, "PsumDepth": 200},
+        | {"ActDepth": 66, "PsumDepth": 200, "Simd": 0},
     ),
     Stage(
         "core",
         "tb.core.core_range_tests",
         {"Rows": 2, "Cols": 3, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 10, "WgtLanes": 2}
-        | {"ActDepth": 16, "PsumDepth": 4},
+        | {"ActDepth": 16, "PsumDepth": 4, "Simd": 0},
     ),
     Stage("fifo", "tb.fifo.fifo_tests", {"Width": 5, "Depth": 3}),
     Stage("result_stream", "tb.result_stream.result_stream_tests", {"Cols": 3, "Width": 32, "Depth": 2}),
-    Stage("act_mem", "tb.act_mem.act_mem_tests", {"Width": 16, "Depth": 32, "Banks": 4, "Segs": 2}),
+    Stage("act_mem", "tb.act_mem.act_mem_tests", {"Width": 16, "Depth": 32, "Banks": 4, "Segs": 2} | WHOLE),
+    Stage(
+        "act_mem",
+        "tb.act_mem.act_mem_tests",
+        {"Width": 12, "Depth": 16, "Banks": 2, "Segs": 3, "Halves": 2, "LaneWidth": 2},
+        "halves",
+    ),
     Stage(
         "walker",
         "tb.walker.walker_tests",
@@ -116,7 +170,13 @@ STAGES = (
     Stage(
         "loader",
         "tb.loader.loader_tests",
-        {"Groups": 3, "GroupWidth": 2, "Cols": 5, "ColWidth": 3, "ParWords": 2},
+        {"Groups": 3, "GroupWidth": 2, "Cols": 5, "ColWidth": 3, "ParWords": 2, "Simd": 0},
+    ),
+    Stage(
+        "loader",
+        "tb.loader.loader_tests",
+        {"Groups": 3, "GroupWidth": 3, "Cols": 5, "ColWidth": 3, "ParWords": 2, "Simd": 1},
+        "pairs",
     ),
     Stage(
         "requantize",
@@ -125,11 +185,14 @@ STAGES = (
         | {"WideWidth": 32, "WordWidth": 16, "SideWidth": 2},
     ),
     Stage("pool", "tb.pool.pool_tests", {"Cols": 5, "ActWidth": 3}),
-    Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3}),
+    Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 1}),
+    Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 2}, "halves"),
     # The draws are small, and between them have every sort of layer: tests/test_mutants_stages.py says which.
     drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112, 2138, 2860),
     drawn("12x4", 4, 16, 17, 33, 49, 54, 69, 90, 281),
     drawn("4x12", 22, 24, 36, 50, 56, 107),
+    drawn("4x4 pairs", 0, 1, 6, 13, 50),
+    drawn("8x4 pairs", 41, 48, 55),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),

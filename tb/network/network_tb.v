@@ -19,6 +19,7 @@ module network_tb;
   parameter integer WgtPower  = 0;
   parameter integer WgtZero   = 0;
   parameter integer WgtStep   = 1;
+  parameter integer Simd      = 0;
   // entries of the files, at least one each
   parameter integer Jobs        = 1;
   parameter integer Descriptors = 32;  // of all jobs; they are written to the table before a job that needs others
@@ -88,7 +89,8 @@ module network_tb;
     .PsumDepth (PsumDepth),
     .MulWidth  (MulWidth),
     .BiasWidth (BiasWidth),
-    .Layers    (Layers)
+    .Layers    (Layers),
+    .Simd      (Simd)
   ) dut (
     .clk_i          (clk),
     .rst_ni         (rst_n),

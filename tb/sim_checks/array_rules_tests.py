@@ -83,6 +83,53 @@ async def mac_tile_power_psum_one_below_the_range(dut: Any) -> None:
     await show(dut, valid=1, act=1, psum=pack([-121], 8))
 
 
+# ---------------------------------------------------------------- mac_tile of pairs: flit 2 is for the high half
+
+
+@rule
+async def mac_tile_swap_without_the_high_weight(dut: Any) -> None:
+    dut.simd_i.value = 1
+    await show(dut, wgt_valid=1, wgt=3)
+    await show(dut, wgt_valid=1, wgt_group=2, wgt=3)
+    await show(dut, valid=1, swap=1)  # well so far
+    await show(dut, wgt_valid=1, wgt=3)
+    await show(dut, valid=1, swap=1)
+
+
+@rule
+async def mac_tile_mode_changes_within_a_tile(dut: Any) -> None:
+    await show(dut, wgt_valid=1, wgt=3)
+    await show(dut, valid=1, swap=1)
+    await show(dut, valid=1)  # well so far
+    dut.simd_i.value = 1
+    await show(dut, valid=1)
+
+
+@rule
+async def mac_tile_pair_above_the_range(dut: Any) -> None:
+    dut.simd_i.value = 1
+    await show(dut, wgt_valid=1, wgt=7)
+    await show(dut, wgt_valid=1, wgt_group=2, wgt=1)
+    await show(dut, valid=1, swap=1, act=15, psum=103)  # 103 + 7 * 3 + 1 * 3 = 127: fits
+    await show(dut, valid=1, act=15, psum=106)
+
+
+# ---------------------------------------------------------------- mac_array 2x2, of pairs
+
+
+@rule
+async def mac_array_mode_changes_too_early(dut: Any) -> None:
+    for flit in (0, 2):  # of both rows, one cycle apart
+        dut.wgt_group_i.value = pack([flit, flit], 2)
+        await show(dut, wgt_valid=0b01)
+        await show(dut, wgt_valid=0b10)
+    dut.simd_i.value = 1  # the array is empty: well so far
+    await show(dut, valid=0b01, swap=0b01)
+    await show(dut, valid=0b10, swap=0b10)
+    dut.simd_i.value = 0  # the pixel is at PE(1,1)
+    await show(dut, cycles=2)
+
+
 # ---------------------------------------------------------------- mac_array 2x2, l0 not in front of it
 
 

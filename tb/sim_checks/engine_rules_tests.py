@@ -49,6 +49,16 @@ async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
     await show(dut, start=1)
 
 
+# ---------------------------------------------------------------- writeback of whole lines
+
+
+@rule
+async def writeback_pairs_without_halves(dut: Any) -> None:
+    await show(dut, start=1, map_n=3)
+    await show(dut, valid=1)  # well so far
+    await show(dut, valid=1, pair=1)
+
+
 # ---------------------------------------------------------------- fifo of 2 words, result_stream of 1 line
 
 

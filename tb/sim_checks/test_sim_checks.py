@@ -40,6 +40,8 @@ ACCELERATOR = {
     "ResultDepth": 1,
 }
 POOL = {"Cols": 2, "ActWidth": 4}
+PAIR_TILE = TILE | {"GroupWidth": 2, "Simd": 1}
+PAIR_ARRAY = ARRAY | {"GroupWidth": 2, "Simd": 1}
 LOADER = {"Groups": 2, "GroupWidth": 1, "Cols": 1, "ColWidth": 1, "ParWords": 1}
 REQUANTIZE = {"Cols": 2, "ActWidth": 4, "PsumWidth": 8, "MulWidth": 4, "BiasWidth": 4, "WordWidth": 8}
 
@@ -55,6 +57,21 @@ BROKEN_RULES = [
     ("mac_tile", LEVEL5, "mac_tile_pattern_past_the_last", "pattern 011 is no weight of this format"),
     ("mac_tile", LEVEL5, "mac_tile_power_psum_one_below_the_range", "psum overflow, -121 + -8 * 1 does not fit 8 bits"),
     ("mac_array", ARRAY, "mac_array_rows_without_skew", "row 1 does not follow row 0"),
+    ("mac_tile", PAIR_TILE, "mac_tile_swap_without_the_high_weight", "no new weight of the high half was loaded"),
+    ("mac_tile", PAIR_TILE, "mac_tile_mode_changes_within_a_tile", "the mode changes within a tile"),
+    (
+        "mac_tile",
+        PAIR_TILE,
+        "mac_tile_pair_above_the_range",
+        "psum overflow, 106 + 7 * 15 (a pair) does not fit 8 bits",
+    ),
+    ("mac_array", PAIR_ARRAY, "mac_array_mode_changes_too_early", "the mode changes while pixels are in the array"),
+    (
+        "writeback",
+        {"AddrWidth": 4, "Segs": 1},
+        "writeback_pairs_without_halves",
+        "pairs, but lines are not filled half by half",
+    ),
     ("ofifo", {"Lanes": 3, "Width": 8}, "ofifo_lanes_out_of_step", "aligned valids disagree"),
     ("sram", {"Width": 8, "Depth": 3}, "sram_write_behind_the_end", "write address 3, the memory ends at 2"),
     ("sram", {"Width": 8, "Depth": 3}, "sram_read_behind_the_end", "read address 3, the memory ends at 2"),
@@ -98,7 +115,7 @@ BROKEN_RULES = [
 TESTS_OF = {
     **dict.fromkeys(("mac_tile", "mac_array", "ofifo", "sram", "sfp"), "array_rules_tests"),
     "core": "core_rules_tests",
-    **dict.fromkeys(("pool", "requantize", "loader", "fifo", "result_stream"), "engine_rules_tests"),
+    **dict.fromkeys(("pool", "requantize", "loader", "writeback", "fifo", "result_stream"), "engine_rules_tests"),
     "accelerator": "bus_rules_tests",
 }
 # Unknown values, and memory that was never written.
@@ -120,6 +137,10 @@ ILLEGAL = [
     ("shift_add", SHIFT_ADD | {"WgtZero": 2}, "WgtZero 2; expected 0 or 1"),
     ("shift_add", SHIFT_ADD | {"WgtStep": 0}, "WgtStep 0; expected 1 or more"),
     ("mac_tile", TILE | {"WgtPower": 2}, "WgtWidth 4; expected 1 bit and those of 2 indices"),
+    ("mac_tile", PAIR_TILE | {"ActWidth": 3}, "Simd with ActWidth 3; expected an even number of bits"),
+    ("mac_tile", PAIR_TILE | {"Group": 2}, "Group 2 does not fit GroupWidth 2, one bit of it for the half"),
+    ("mac_tile", PAIR_TILE | {"Simd": 2}, "Simd 2; expected 0 or 1"),
+    ("engine", {"ActWidth": 5, "Simd": 1}, "Simd with ActWidth 5; expected an even number of bits"),
     ("mac_array", ARRAY | {"Rows": 0}, "Rows 0; expected 1 or more"),
     ("l0", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
     ("ofifo", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
@@ -132,6 +153,9 @@ ILLEGAL = [
     ("loader", LOADER | {"ParWords": 257}, "ParWords 257; expected 1 to 256"),
     ("requantize", REQUANTIZE | {"MulWidth": 1}, "MulWidth 1; expected 2 or more"),
     ("act_mem", {"Width": 10, "Depth": 8, "Banks": 1, "Segs": 3}, "Width 10; expected a multiple of Segs 3"),
+    ("act_mem", {"Width": 8, "Depth": 8, "Halves": 3}, "Halves 3; expected 1 or 2"),
+    ("act_mem", {"Width": 12, "Depth": 8, "Segs": 2, "Halves": 2}, "LaneWidth 4, Width 12; expected even codes"),
+    ("writeback", {"AddrWidth": 4, "Segs": 1, "Halves": 3}, "Halves 3; expected 1 or 2"),
     (
         "act_mem",
         {"Width": 8, "Depth": 12, "Banks": 2, "Segs": 1},

@@ -10,13 +10,13 @@ from model.golden.blocks import places
 from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
 from tb.common.scoreboard import Coverage
 
-ADDR, SEGS = parameters()["AddrWidth"], parameters()["Segs"]
+ADDR, SEGS, HALVES = parameters()["AddrWidth"], parameters()["Segs"], parameters()["Halves"]
 DEPTH = 1 << ADDR
 
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "base_i", "map_n_i", "valid_i"):
+    for port in ("start_i", "base_i", "map_n_i", "valid_i", "pair_i"):
         getattr(dut, port).value = 0
     start_clock(dut)
     await reset(dut)
@@ -30,13 +30,16 @@ async def test_every_line_goes_to_its_place(dut: Any) -> None:
     coverage = Coverage("one line a tile", "pause", "back for the next segment", "on to the next lines", "over the end")
     for layer in range(30):
         base, out_map = int(rng.choice([0, DEPTH - 2, int(rng.integers(0, DEPTH))])), int(rng.choice([1, 2, 3, 7]))
+        pairs = HALVES == 2 and bool(rng.integers(0, 2))
+        tiles = SEGS * HALVES if pairs else SEGS  # that fill the same lines
         dut.start_i.value, dut.base_i.value, dut.map_n_i.value = 1, base, out_map - 1
+        dut.pair_i.value = int(pairs)
         dut.valid_i.value = int(rng.integers(0, 2)) if layer else 0  # no line counts in the cycle of a start
         await next_cycle(dut)
         dut.start_i.value = 0
-        where, before = places(base, out_map, SEGS), None
+        where, before = places(base, out_map, SEGS, HALVES, pairs), None
         coverage.hit("one line a tile", out_map == 1)
-        for _ in range(int(rng.integers(1, 4 * SEGS * out_map))):
+        for _ in range(int(rng.integers(1, 4 * tiles * out_map))):
             address, enables = next(where)
             while rng.random() < 0.3:
                 dut.valid_i.value = 0
@@ -47,8 +50,10 @@ async def test_every_line_goes_to_its_place(dut: Any) -> None:
             shown = read(dut.addr_o), read(dut.seg_o)
             assert shown == (address % DEPTH, pack(enables, 1)), f"layer {layer}: {shown}, expected {address, enables}"
             if before is not None:
-                coverage.hit("back for the next segment", SEGS == 1 or enables.index(True) > before[1].index(True))
-                coverage.hit("on to the next lines", SEGS == 1 or enables.index(True) < before[1].index(True))
+                coverage.hit(
+                    "back for the next segment", SEGS * HALVES == 1 or enables.index(True) > before[1].index(True)
+                )
+                coverage.hit("on to the next lines", SEGS * HALVES == 1 or enables.index(True) < before[1].index(True))
             coverage.hit("over the end", address >= DEPTH)
             before = address, enables
             await next_cycle(dut)

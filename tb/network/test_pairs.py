@@ -1,0 +1,70 @@
+"""Layers of pairs on the engine: drawn ones of every kind, a network with and without; exact in codes and cycles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model.program.compile import compile_graph
+from model.program.draw import PAIRED, draw
+from model.program.fit import fitting_shape
+from tb.network.bench import run_jobs
+from tb.network.draws import run_draws
+from tb.network.whole import Maps, counters_differ, job_of
+from tests.integer_graphs import random_pixels
+from tests.test_program_pairs import narrow_graph
+
+SEED, DRAWS = 1, 15
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
+    """Pairs and single codes in turns in one run of the simulator, under stalls, with the assertions of the RTL on."""
+    draws = [draw(SEED, index, name) for index in range(DRAWS)]
+    assert {each.program.descriptor.simd for each in draws} == {0, 1}
+    wrong, report = run_draws(draws, tmp_path, "icarus")
+    assert not wrong, "\n".join(f"{index}: {text}" for index, text in wrong.items())
+    assert (report.jobs, report.mismatches) == (DRAWS, 0)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 4)])
+def test_a_network_is_exact_with_pairs_and_without_on_one_engine(rows: int, cols: int, tmp_path: Path) -> None:
+    """Layers of both kinds after one another in one run; without, nothing but the cycles is another."""
+    graph = narrow_graph(3)
+    shape = fitting_shape(graph, rows, cols)
+    shape = replace(shape, act_depth=shape.banks * 1024)
+    maps = Maps.of(graph, random_pixels(graph))
+    cycles = []
+    for simd in (True, False):
+        program = compile_graph(graph, shape, simd=simd)
+        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, len(program.layers) - 1)], "icarus")
+        assert (report.mismatches, report.errors, report.failed) == (0, {}, set())
+        assert [counters_differ(item, program.layers[item.layer]) for item in report.layers] == [None] * 4
+        assert any(item.descriptor.simd for item in program.layers) is simd
+        cycles.append(report.cycles)
+    assert cycles[0] < cycles[1]
+
+
+@pytest.mark.parametrize("field", ["simd", "out_pair"])
+def test_a_mode_that_is_not_built_in_is_error_6(field: str, tmp_path: Path) -> None:
+    """The layer that asks for it does not begin; a run without it is exact right after."""
+    graph = narrow_graph(4)
+    able = fitting_shape(graph, 4, 4)
+    shape = replace(able, simd=0, act_depth=1024)
+    maps = Maps.of(graph, random_pixels(graph))
+    plain = compile_graph(graph, shape)
+    good = job_of(plain, maps, 1, 3)
+    table = good.descriptors.copy()
+    table[0, 9] |= 1 << {"simd": 11, "out_pair": 12}[field]
+    words = len(plain.layers[1].stream().words)
+    assert words > 1
+    bad = replace(
+        good, descriptors=table, stream=good.stream._replace(words=good.stream.words[:1], last=good.stream.last[:1])
+    )
+    report = run_jobs(tmp_path, shape, [bad, good], "icarus")
+    assert "pairs, which this engine does not multiply" in report.errors[0]
+    assert report.failed == {0}
+    assert not [item for item in report.layers if item.job == 0 and item.pixels]
+    assert (report.jobs, [item.layer for item in report.layers if item.job == 1]) == (2, [1, 2, 3])
