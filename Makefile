@@ -106,6 +106,7 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
 #: NET=vgg16|tiny IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
+#: SIMD=0 ACT_WIDTH=<bits of the array's activations>
 	@$(simulator); exec $(python) -m scripts.network $(flags)
 
 random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model

@@ -81,6 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", default="8", help="rows of the array (%(default)s)")
     parser.add_argument("--cols", default="8", help="columns of the array (%(default)s)")
     parser.add_argument("--input", default="fold", help="how the input is laid out: none, fold or patch (%(default)s)")
+    parser.add_argument("--simd", default="", help="0: no pairs of narrow codes, and no hardware for them (1)")
+    parser.add_argument("--act-width", default="", help="bits of the array's activations (as the network needs)")
     parser.add_argument("--stall", default="0", help="hold stream words back, of 256 (%(default)s)")
     parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
     parser.add_argument("--checks", default="", help="1: the assertions of the RTL as well, which is slower")
@@ -93,14 +95,15 @@ def main(arguments: list[str] | None = None) -> int:
         raise LockstepError(f"STALL={stall}; expected 0..250, of 256")
     if args.sim not in SIMULATORS:
         raise LockstepError(f"SIM={args.sim} is no simulator; expected one of {', '.join(SIMULATORS)}")
-    for name in ("checks", "waves"):
+    for name in ("checks", "waves", "simd"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")
     graph = storage.load(storage.find(args.net))
     first, last = layer_range(args.layers, graph)
     pixels = load_image(args.image, args.data, graph)
     image = image_name(args.image, args.data, pixels)
-    shape = fitting_shape(graph, rows, cols, mode=args.input)
+    act_width = whole_number("ACT_WIDTH", args.act_width, 0) if args.act_width else None
+    shape = fitting_shape(graph, rows, cols, act_width, mode=args.input, simd=args.simd != "0")
     program = compile_graph(graph, shape, args.input)
     maps = Maps.of(graph, pixels)
     out = Path(args.out) / graph.name
@@ -156,6 +159,9 @@ def _run(
         print(table_line(name, entry, macs[run.layer], cells, run.cycles / max(seconds, 1e-9)), flush=True)
 
     print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
+    pairs = [item.layer.name for item in program.layers if item.descriptor.simd]
+    if pairs:
+        print(f"two input channels a row at once in {', '.join(pairs)} (SIMD=0 leaves that out)", flush=True)
     started = time.perf_counter()
     try:
         command = build(out / args.sim, program.shape, sizes, args.sim, checks=checks)
@@ -208,6 +214,7 @@ def _result(
         layers.append(
             {
                 "name": layer.name,
+                "simd": bool(program.layers[index].descriptor.simd),
                 "macs": macs[index],
                 "cycles": run.get("cycles"),
                 "predicted_cycles": predicted.total,

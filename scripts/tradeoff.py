@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> in
     work: dict[str, list[Job]] = {}
     for name in names:
         graph = storage.load(storage.find(name))
-        program = compile_graph(graph, fitting_shape(graph))
+        program = compile_graph(graph, fitting_shape(graph, simd=False))  # each format on PEs of its own
         found[name] = facts(graph, program) | {"sha256": graph.sha256}
         gates = args.gates == "1" or (args.gates == "" and found[name]["cycles"] <= MOST_CYCLES)
         found[name]["gates_run"] = gates

@@ -82,7 +82,7 @@ def test_the_drawn_layers_are_of_every_sort() -> None:
 
 
 ACCELERATOR = ["register_tests", "run_tests", "error_tests"]
-ENGINES = ["draws_4x4", "draws_12x4", "draws_4x12", *ACCELERATOR]
+ENGINES = ["draws_4x4", "draws_12x4", "draws_4x12", "draws_4x4_pairs", "draws_8x4_pairs", *ACCELERATOR]
 
 
 def test_a_mutant_meets_the_stages_that_contain_it() -> None:
@@ -91,7 +91,8 @@ def test_a_mutant_meets_the_stages_that_contain_it() -> None:
     assert names["core"] == [*core, *ENGINES]
     assert names["sfp"] == ["sfp_tests", *core, *ENGINES]
     assert names["delay"] == ["l0_tests", "ofifo_tests", *core, *ENGINES]
-    assert names["mac_tile"] == ["mac_tile_tests", "mac_row_tests", "mac_array_tests", *core, *ENGINES]
+    array = ["mac_tile_tests", "mac_tile_pair_tests", "mac_array_pair_tests", "mac_row_tests", "mac_array_tests"]
+    assert names["mac_tile"] == [*array, *core, *ENGINES]
     assert names["walker"] == ["walker_tests", *ENGINES]
     assert names["sequencer"] == ENGINES
     assert names["fifo"] == ["fifo_tests", "result_stream_tests", *ACCELERATOR]

@@ -41,7 +41,7 @@ def array_parameters(engine: Mapping[str, int]) -> dict[str, int]:
     groups = -(-engine["Cols"] // engine["WgtLanes"])
     declared = PARAMETER.findall((ROOT / "rtl" / f"{TOP}.v").read_text())
     own = {name: engine[name] for name in declared if name in engine}
-    return {**own, "GroupWidth": max(1, (groups - 1).bit_length())}
+    return {**own, "GroupWidth": max(1, (groups - 1).bit_length()) + own.get("Simd", 0)}
 
 
 def write_netlist(yosys: Tool, rtl: Path, parameters: Mapping[str, int], folder: Path) -> dict[str, int]:

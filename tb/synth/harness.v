@@ -13,7 +13,8 @@ module harness #(
   parameter integer WgtStep    = 1,
   parameter integer PsumWidth  = 16,
   parameter integer WgtLanes   = 2,
-  parameter integer GroupWidth = 2
+  parameter integer GroupWidth = 2,
+  parameter integer Simd       = 0
 ) (
   input  wire clk_i,
   input  wire rst_ni,
@@ -23,7 +24,7 @@ module harness #(
 );
 
   localparam integer RowWidth = 3 + ActWidth + GroupWidth + WgtLanes * WgtWidth;
-  localparam integer InWidth  = Rows * RowWidth;
+  localparam integer InWidth  = Rows * RowWidth + Simd;  // the mode has a register of its own
   localparam integer OutWidth = Cols * (1 + PsumWidth);
 
   reg  [InWidth-1:0]  in_q;
@@ -47,10 +48,12 @@ module harness #(
     .WgtStep    (WgtStep),
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
-    .GroupWidth (GroupWidth)
+    .GroupWidth (GroupWidth),
+    .Simd       (Simd)
   ) u_array (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
+    .simd_i       (Simd != 0 && in_q[InWidth-1]),
     .valid_i      (in_q[0 +: Rows]),
     .swap_i       (in_q[Rows +: Rows]),
     .wgt_valid_i  (in_q[2*Rows +: Rows]),
