@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.program.draw import ARRAYS, PAIRED, Draw, draw
+from model.program.draw import EVERY_ARRAY, Draw, draw
 from tb.common.runner import BuildError, SimulationError
 from tb.mutants import stages
 from tb.mutants.campaign import mutate, read_rtl
@@ -26,7 +26,7 @@ MUTANTS = read_mutants()
 def test_stages_are_simulations_of_the_suite(stage: Stage) -> None:
     """What kills a mutant here is a test and a parameter set that `make test` runs as well."""
     if stage.draws:
-        assert stage.parameters == (ARRAYS | PAIRED)[stage.array].parameters
+        assert stage.parameters == EVERY_ARRAY[stage.array].parameters
         return
     suite = importlib.import_module(f"tb.{stage.top}.test_{stage.top}{'_unit' if stage.top == 'core' else ''}")
     if stage.top == "accelerator":

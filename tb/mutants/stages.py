@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from xml.etree import ElementTree
 
-from model.program.draw import ARRAYS, PAIRED, draw
+from model.program.draw import EVERY_ARRAY, draw
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
 
@@ -37,7 +37,7 @@ DRAW_SEED = 1
 class Stage:
     """One simulation: `tests` on `top` with `parameters`.
 
-    Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of ARRAYS or PAIRED.
+    Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of EVERY_ARRAY.
     """
 
     top: str
@@ -54,7 +54,7 @@ class Stage:
 
 def drawn(array: str, *draws: int) -> Stage:
     """The stage of some drawn layers."""
-    return Stage("engine", DRAWS, (ARRAYS | PAIRED)[array].parameters, array, draws)
+    return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws)
 
 
 # Of tb/accelerator's arrays the one whose activation lines are no power of two.

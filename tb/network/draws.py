@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.program.draw import ARRAYS, EVERY, NETWORK, PAIRED, Draw, draw
+from model.program.draw import ARRAYS, EVERY, EVERY_ARRAY, NETWORK, Draw, draw
 from model.program.draw_graph import GraphDraw, draw_graph
 from tb.network.bench import Job, Report, run_jobs
 from tb.network.whole import Maps, counters_differ, job_of, layer_job
@@ -78,5 +78,5 @@ def run_draws(
         When an assertion of the RTL, or a crash, ends the simulation.
     """
     jobs = [job_of_draw(each) for each in draws]
-    report = run_jobs(folder, (ARRAYS | PAIRED)[draws[0].array], jobs, simulator, checks=checks, rtl=rtl)
+    report = run_jobs(folder, EVERY_ARRAY[draws[0].array], jobs, simulator, checks=checks, rtl=rtl)
     return failures(draws, report), report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from model.program.compile import compile_graph
 from model.program.draw import PAIRED, draw
 from model.program.fit import fitting_shape
+from tb.common.runner import ROOT, SimulationError
 from tb.network.bench import run_jobs
 from tb.network.draws import run_draws
 from tb.network.whole import Maps, counters_differ, job_of
@@ -68,3 +70,28 @@ def test_a_mode_that_is_not_built_in_is_error_6(field: str, tmp_path: Path) -> N
     assert report.failed == {0}
     assert not [item for item in report.layers if item.job == 0 and item.pixels]
     assert (report.jobs, [item.layer for item in report.layers if item.job == 1]) == (2, [1, 2, 3])
+
+
+FAULTS = {
+    "high halves filled from above": ("out_pair  ? code_part[i*ActWidth +: HalfWidth] :", ""),
+    "high halves never filled": ("wire               own_high = out_pair ?", "wire               own_high = 1'b0 ?"),
+    "low halves lost": ("own ? code_part[i*ActWidth +: HalfWidth] : {HalfWidth{1'b0}};", "{HalfWidth{1'b0}};"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_in_the_packing_is_found(fault: str, tmp_path: Path) -> None:
+    """What the write-back packs is seen when the next layer reads it."""
+    rtl = tmp_path / "rtl"
+    shutil.copytree(ROOT / "rtl", rtl)
+    text, (old, new) = (rtl / "engine.v").read_text(), FAULTS[fault]
+    assert text.count(old) == 1
+    (rtl / "engine.v").write_text(text.replace(old, new))
+    graph = narrow_graph(5)
+    shape = fitting_shape(graph, 4, 4)
+    program, maps = compile_graph(graph, shape), Maps.of(graph, random_pixels(graph))
+    try:
+        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, 1)], "icarus", rtl=rtl, checks=False)
+    except SimulationError:
+        return
+    assert report.mismatches
