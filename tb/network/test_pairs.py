@@ -74,7 +74,6 @@ def test_a_mode_that_is_not_built_in_is_error_6(field: str, tmp_path: Path) -> N
 
 FAULTS = {
     "high halves filled from above": ("out_pair  ? code_part[i*ActWidth +: HalfWidth] :", ""),
-    "high halves never filled": ("wire               own_high = out_pair ?", "wire               own_high = 1'b0 ?"),
     "low halves lost": ("own ? code_part[i*ActWidth +: HalfWidth] : {HalfWidth{1'b0}};", "{HalfWidth{1'b0}};"),
 }
 
