@@ -75,23 +75,23 @@ setup-test: ## That, torch and the development tools
 ##@ Train
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
-#: NET=vgg16|tiny FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4 ABITS=4
+#: NET=vgg16|tiny|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4 ABITS=4
 #: DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
 
 benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes
-#: NET=vgg16|tiny N=20 OUT=<folder>
+#: NET=vgg16|tiny|residual|separable|signal N=20 OUT=<folder>
 	@exec $(python) -m scripts.benchmark_train $(flags)
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
-#: NET=vgg16|tiny DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
+#: NET=vgg16|tiny|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
 #: RTL=<so many of them on the RTL as well> SIM=verilator|icarus
 	@[ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; exec $(python) -m scripts.evaluate $(flags)
 
 ##@ Vectors
 
 vectors: setup-vectors ## Write the text vectors of one layer and one image
-#: NET=vgg16|tiny LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
+#: NET=vgg16|tiny|residual|separable|signal LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
 #: ROWS=8 COLS=8 PSUM=16 OUT=<folder>
 #: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
 	@exec $(python) -m scripts.vectors $(flags)
@@ -104,7 +104,7 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
 network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
-#: NET=vgg16|tiny IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
+#: NET=vgg16|tiny|residual|separable|signal IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
 #: SIMD=0 ACT_WIDTH=<bits of the array's activations>
 	@$(simulator); exec $(python) -m scripts.network $(flags)
@@ -129,7 +129,7 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
 tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
-#: NET=vgg16|tiny GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
+#: NET=vgg16|tiny|residual|separable|signal GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.tradeoff $(flags)
 
 ##@ Check

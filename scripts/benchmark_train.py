@@ -20,7 +20,7 @@ from model.files import write_json
 from model.network import recipe as recipes
 from model.network.augment import to_input
 from model.network.layers import set_quantized, start_quantization
-from model.network.nets import SHAPES, Network, build
+from model.network.nets import Network, build, input_shape
 from model.network.train import autocast, make_optimizer, pick_device
 from scripts.guard import guarded
 from scripts.numbers import whole_number
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     recipe = recipes.load(args.net)
     device = pick_device()
     generator = torch.Generator().manual_seed(1)
-    shape = SHAPES[recipe.network]
+    shape = input_shape(recipe.network)
     pixels = torch.randint(256, (recipe.batch, *shape), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(10, (recipe.batch,), generator=generator).to(device)
     network = build(recipe.network, 10, recipe.weight_format, recipe.act_bits, recipe.seed)

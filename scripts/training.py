@@ -23,7 +23,7 @@ from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.network import recipe as recipes
 from model.network.freeze import exact_codes, freeze, logit_resolution
-from model.network.nets import SHAPES, Network, build
+from model.network.nets import Network, build, input_shape
 from model.network.processes import first_before_the_others, joined, process_count, process_index
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
@@ -34,9 +34,9 @@ Array = np.ndarray[Any, Any]
 
 def training_data(net: str, data: str | None) -> Dataset:
     """The data set that NET and DATA mean, as `scripts.datasets.load_data`; small nets have the digits alone."""
-    if SHAPES[net] in DIGITS_SHAPES and data is not None:
+    if input_shape(net) in DIGITS_SHAPES and data is not None:
         raise LockstepError(f"NET={net} trains on scikit-learn's bundled digits; leave DATA out")
-    return load_data(SHAPES[net], data)
+    return load_data(input_shape(net), data)
 
 
 @dataclasses.dataclass(frozen=True)

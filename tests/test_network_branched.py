@@ -15,14 +15,14 @@ from model.golden.execute import activations, logits
 from model.network.branched import BRANCHED, Add, BranchedNet, Conv, Mean
 from model.network.freeze import exact_codes, freeze
 from model.network.layers import QuantConv1d, QuantConv2d, set_quantized, start_quantization
-from model.network.nets import SHAPES, build
+from model.network.nets import build, input_shape
 from model.network.units import AddUnit, ConvUnit, MeanUnit, QuantSigned
 
 CLASSES = tuple("abcdefghij")
 
 
 def pixels_for(name: str, count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, *SHAPES[name])).astype(np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (count, *input_shape(name))).astype(np.uint8)
 
 
 def as_input(pixels: np.ndarray) -> torch.Tensor:

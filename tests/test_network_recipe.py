@@ -10,13 +10,13 @@ import pytest
 
 from model.errors import LockstepError
 from model.network import recipe as recipes
-from model.network.nets import SHAPES
+from model.network.nets import NAMES
 from model.network.recipe import FOLDER, Leg, check_bits, load, shipped
 from tests.trained import recipe
 
 
 def test_every_network_has_a_recipe():
-    assert {load(name).network for name in shipped()} == set(SHAPES) <= set(shipped())
+    assert {load(name).network for name in shipped()} == set(NAMES) <= set(shipped())
     for name in shipped():
         described = load(name).describe()
         assert json.loads(json.dumps(described)) == described

@@ -92,7 +92,12 @@ class ConvNet(nn.Module):
 
 
 Network = ConvNet | BranchedNet
-SHAPES = {name: shape for name, (shape, _) in [*PLANS.items(), *BRANCHED.items()]}  # of every network's input
+NAMES = (*PLANS, *BRANCHED)
+
+
+def input_shape(name: str) -> tuple[int, int, int]:
+    """What the network called `name` takes: (channels, height, width)."""
+    return PLANS[name][0] if name in PLANS else BRANCHED[name][0]
 
 
 def build(name: str, classes: int, weights: int | WeightFormat, act_bits: int, seed: int) -> Network:
@@ -103,12 +108,12 @@ def build(name: str, classes: int, weights: int | WeightFormat, act_bits: int, s
     LockstepError
         For a name that is in neither, or impossible widths.
     """
-    if name not in SHAPES:
-        raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(SHAPES))}")
+    if name not in NAMES:
+        raise LockstepError(f"no network {name!r}; expected one of {', '.join(sorted(NAMES))}")
     check_bits(weights if isinstance(weights, int) else weights.bits, act_bits)
     if name in BRANCHED:
         return build_branched(name, classes, weights, act_bits, seed)
-    input_shape, plan = PLANS[name]
+    shape, plan = PLANS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ConvNet(plan, input_shape, classes, weights, act_bits)
+        return ConvNet(plan, shape, classes, weights, act_bits)
