@@ -91,7 +91,7 @@ evaluate: setup-evaluate ## The integer graph on every test image, exactly: its 
 ##@ Vectors
 
 vectors: setup-vectors ## Write the text vectors of one layer and one image
-#: NET=vgg16|tiny|residual|separable|signal LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
+#: NET=<network> LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
 #: ROWS=8 COLS=8 PSUM=16 OUT=<folder>
 #: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
 	@exec $(python) -m scripts.vectors $(flags)
@@ -104,7 +104,7 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
 network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
-#: NET=vgg16|tiny|residual|separable|signal IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
+#: NET=<network> IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
 #: SIMD=0 ACT_WIDTH=<bits of the array's activations>
 	@$(simulator); exec $(python) -m scripts.network $(flags)
@@ -129,7 +129,7 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
 tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
-#: NET=vgg16|tiny|residual|separable|signal GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
+#: NET=<network> GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.tradeoff $(flags)
 
 ##@ Check
