@@ -17,6 +17,8 @@ from model.network.freeze import exact_codes, freeze
 from model.network.layers import QuantConv1d, QuantConv2d, set_quantized, start_quantization
 from model.network.nets import build, input_shape
 from model.network.units import AddUnit, ConvUnit, MeanUnit, QuantSigned
+from model.numeric.weights import WeightFormat, named
+from model.program.fit import fitting_shape
 
 CLASSES = tuple("abcdefghij")
 
@@ -29,9 +31,9 @@ def as_input(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels).float() / 255
 
 
-def odd(name: str, seed: int = 0, weight_bits: int = 4, act_bits: int = 4) -> BranchedNet:
+def odd(name: str, seed: int = 0, weights: int | WeightFormat = 4, act_bits: int = 4) -> BranchedNet:
     """Quantized, with BatchNorms that trained ones may have: slopes of both signs, means and variances of any size."""
-    network = build(name, 10, weight_bits, act_bits, seed)
+    network = build(name, 10, weights, act_bits, seed)
     assert isinstance(network, BranchedNet)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -58,6 +60,24 @@ def test_every_frozen_code_equals_the_network(name: str, bits: tuple[int, int]) 
             if layer.out is not None:
                 np.testing.assert_array_equal(codes, expected[layer.name], err_msg=layer.name)
         np.testing.assert_array_equal(Executor(graph).logits(pixels), logits(graph, pixels))
+
+
+@pytest.mark.parametrize("weights", ["ternary", "level5", "pot5", "pot4"])
+def test_weights_that_are_powers_of_two(weights: str) -> None:
+    """Sums and means take weights of 1 in the network's own format; an array takes them unless it has no zero."""
+    network = odd("residual", 0, named(weights))
+    graph = freeze(network, "residual", CLASSES, {})
+    pixels = pixels_for("residual", 10)
+    expected, _ = exact_codes(network, pixels)
+    for layer, _, codes in activations(graph, pixels):
+        assert layer.wgt == named(weights)
+        if layer.out is not None:
+            np.testing.assert_array_equal(codes, expected[layer.name], err_msg=layer.name)
+    if weights == "pot4":
+        with pytest.raises(LockstepError, match="layer block1: 16 groups of pot4 weights; an array needs zeros"):
+            fitting_shape(graph)
+    else:
+        assert fitting_shape(graph).wgt_width == named(weights).bits
 
 
 def test_the_layers_are_those_of_the_plan() -> None:

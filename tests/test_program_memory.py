@@ -11,8 +11,9 @@ from model.errors import LockstepError
 from model.golden.execute import activations
 from model.graph.graph import IntegerGraph
 from model.graph.kinds import average_pooling, residual_add
+from model.numeric.formats import IntFormat
 from model.program.array import EngineShape
-from model.program.compile import compile_graph
+from model.program.compile import compile_graph, compile_layer
 from model.program.fit import fitting_shape
 from model.program.interpret import Interpreter
 from model.program.layout import JoinedMap
@@ -42,6 +43,30 @@ def test_drawn_graphs_run_whole_and_from_any_layer(seed: int, rows: int, cols: i
             alone.load(int(address), line.tolist())
         assert not differences(alone, item, run(alone, item), expected[0]), item.layer.name
         outputs.append(expected[0])
+
+
+def test_branches_beside_layers_in_pairs() -> None:
+    """Of codes of two bits: what is read by a sum is not packed, what only plain layers read is; both on one engine."""
+    rng, two = np.random.default_rng(0), IntFormat(2)
+    layers = (
+        random_layer(rng, "first", (16, 1, 3, 3), act=PIXEL, out=two, padding=(1, 1)),
+        random_layer(rng, "a", (16, 16, 3, 3), act=two, out=two, padding=(1, 1)),
+        random_layer(rng, "b", (16, 16, 3, 3), act=two, out=two, padding=(1, 1)),
+        residual_add("sum", ("b", "first"), 16, two, shift=1),
+        average_pooling("mean", 16, (4, 4), two),
+        random_layer(rng, "classifier", (2, 16, 1, 1), act=two, out=None),
+    )
+    graph = IntegerGraph("pairs", (1, 4, 4), layers, ("a", "b"))
+    program = compile_graph(graph, fitting_shape(graph, 4, 4))
+    assert program.shape.simd
+    assert [item.descriptor.simd for item in program.layers[1:4]] == [0, 1, 0]
+    machine = Interpreter(program.shape)
+    pixels = random_pixels(graph)
+    fill(machine, program.layers[0], pixels)
+    for item, (_, _, expected) in zip(program.layers, activations(graph, pixels[None]), strict=True):
+        assert not differences(machine, item, run(machine, item), expected[0]), item.layer.name
+    with pytest.raises(LockstepError, match="layer sum cannot be multiplied in pairs: it has groups or takes several"):
+        compile_layer(layers[3], 4, 4, program.shape, "inner", simd=True)
 
 
 def test_a_run_from_the_middle_brings_what_later_layers_take() -> None:
