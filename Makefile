@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train evaluate vectors sim network random benchmark waves synth tradeoff mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -82,6 +82,10 @@ train: setup-train ## Train a network, freeze it into an integer graph, measure 
 benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes
 #: NET=vgg16|tiny|residual|separable|signal N=20 OUT=<folder>
 	@exec $(python) -m scripts.benchmark_train $(flags)
+
+requant: setup-vectors ## A trained graph again, each scale a sum of few powers of two: <net>_rq<terms>
+#: NET=tiny|vgg16 TERMS=2
+	@exec $(python) -m scripts.requant $(flags)
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
 #: NET=vgg16|tiny|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>

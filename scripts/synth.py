@@ -15,8 +15,19 @@ from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from tb.common.runner import ROOT, SimulationError
+from tb.synth import formats
 from tb.synth.gates import run_tests, shape
-from tb.synth.jobs import ARRAY, GATES_SHAPE, Job, Result, area_jobs, array_jobs, gates_folder, read_blocks
+from tb.synth.jobs import (
+    ARRAY,
+    GATES_SHAPE,
+    Job,
+    Result,
+    area_jobs,
+    array_jobs,
+    format_jobs,
+    gates_folder,
+    read_blocks,
+)
 from tb.synth.tools import NAMES, find
 
 OUT = Path("build/synth")
@@ -53,7 +64,7 @@ def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
     for tool in tools.values():
         print(f"{tool.name}: {tool.version} ({tool.source})", flush=True)
     out = args.out.resolve()
-    work = area_jobs(chosen, blocks, tools, out)
+    work = area_jobs(chosen, blocks, tools, out) + format_jobs(chosen, blocks, tools, out)
     if ARRAY in chosen:
         work += array_jobs(blocks, tools, out)
     done = _finish(work, jobs)
@@ -66,6 +77,15 @@ def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
             for block in chosen
         },
     }
+    if any(job.group == "format" for job in work):
+        result["formats"] = {
+            name: {
+                block: {job.kind: done[job.name] for job in work if _is_format(job, block, name)}
+                for block in formats.BLOCKS
+                if block in chosen
+            }
+            for name in formats.NAMES
+        }
     if ARRAY in chosen:
         result["fmax"] = [done[job.name] for job in work if job.group == "fmax"]
         result["per_pe"] = _per_pe(result["blocks"][ARRAY])
@@ -77,6 +97,10 @@ def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
     _tell(result)
     print(f"{'PASS' if result['passed'] else 'FAIL'}  {args.out / 'result.json'}", flush=True)
     return 0 if result["passed"] else 1
+
+
+def _is_format(job: Job, block: str, name: str) -> bool:
+    return job.group == "format" and job.block == block and job.about["format"] == name
 
 
 def _finish(work: list[Job], jobs: int) -> dict[str, Result]:
@@ -135,6 +159,8 @@ def _tell(result: dict[str, Any]) -> None:
         cells = [generic.get(part, "-") for part in ("gates", "flip_flops", "memory_bits")]
         cells += [found.get(part, "-") for found in (ice40, ecp5) for part in ("luts", "flip_flops", "brams")]
         print(row(block, *cells))
+    if "formats" in result:
+        print("\n".join(formats.table(result["formats"])))
     if "fmax" not in result:
         return
     for flow, parts in result["per_pe"].items():

@@ -22,6 +22,7 @@ exit "${STATUS:-0}"
 """
 FLAGS = {
     "train": ["NET", "FORMAT", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
+    "requant": ["NET", "TERMS"],
     "evaluate": ["NET", "DATA", "IMAGES", "JOBS", "OUT"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
@@ -102,7 +103,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     assert done.returncode == 0
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
-        "setup setup-test train benchmark-train evaluate vectors sim network random benchmark waves synth tradeoff "
+        "setup setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff "
         "check test mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
@@ -118,6 +119,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     [
         ("train", "train", "scripts.train"),
         ("benchmark-train", "train", "scripts.benchmark_train"),
+        ("requant", "vectors", "scripts.requant"),
         ("evaluate", "evaluate", "scripts.evaluate"),
         ("vectors", "vectors", "scripts.vectors"),
         ("sim", "sim", "scripts.sim"),

@@ -17,8 +17,10 @@ import tb.synth.flows
 import tb.synth.gates
 from model.errors import LockstepError
 from model.files import read_json
+from model.numeric.power import POWERS
 from scripts.synth import main
 from tb.common.runner import Outcome, SimulationError
+from tb.synth import formats
 from tb.synth.flows import SOUND, synthesize
 from tb.synth.gates import GATE, invert, run_tests, shape, write_netlist
 from tb.synth.jobs import Job, read_blocks, sources_of
@@ -81,7 +83,25 @@ def test_a_pe_has_the_flip_flops_that_it_declares(tmp_path: Path, parameters: di
     assert counted["memory_bits"] == 0
 
 
+@needs_yosys
+@pytest.mark.parametrize("name", POWERS)
+def test_nothing_multiplies_where_weights_are_powers_of_two(tmp_path: Path, name: str) -> None:
+    sources = sources_of("mac_tile", read_blocks(RTL))
+    found = formats.area(YOSYS, "mac_tile", name, "generic", sources, tmp_path)
+    assert 0 < found["gates"] < 300
+
+
+@needs_yosys
+def test_a_multiplier_is_seen(tmp_path: Path) -> None:
+    """The counterpart: the PE of integers has one, and is refused where none may be."""
+    sources = sources_of("mac_tile", read_blocks(RTL))
+    given = formats.parameters("mac_tile", "int4")
+    with pytest.raises(ToolError, match="ssertion failed"):
+        synthesize(YOSYS, "generic", sources, "mac_tile", tmp_path, given, refused=formats.MULTIPLIERS)
+
+
 def test_cells_are_counted_by_kind() -> None:
+    assert doctest.testmod(formats) == (0, 1)
     assert doctest.testmod(tb.synth.flows) == (0, 1)
     assert doctest.testmod(tb.synth.gates) == (0, 1)
     generic = {"$_AND_": 3, "$_NOT_": 1, "$_SDFFE_PN0P_": 5, "$_DFF_P_": 2, "$_SDFF_PN0_": 1, "$mem_v2": 1, "row": 8}
@@ -264,6 +284,11 @@ def test_every_block_and_every_target_is_told(pretended: Path, capsys: pytest.Ca
         (target.device, target.rows, 88.6) for target in TARGETS
     ]
     assert result["gate_level"]["tests"] == 4
+    assert set(result["formats"]) == set(formats.NAMES)
+    pot4 = result["formats"]["pot4"]
+    assert (pot4["mac_tile"]["ice40"]["luts"], pot4["mac_array"]["generic"]["gates"]) == (128, 640)
+    assert pot4["mac_tile"]["ice40"]["parameters"]["WgtPower"] == 8
+    assert "  pot4         4       640     64    128    128 |       640       64     128     128" in out
     assert result["tools"]["yosys"] == {"version": "Yosys 9.9 (git sha1 abc)", "source": "native"}
     assert result["tools"]["nextpnr-ecp5"]["version"] == "nextpnr-9.9"
     assert "8x8 in hx8k (products in LUTs): 88.6 MHz, 7 of 9 logic cells" in out

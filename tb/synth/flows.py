@@ -20,6 +20,7 @@ FLOWS = {
     "ecp5": "synth_ecp5 -nodsp -top {top}",
     "ecp5_dsp": "synth_ecp5 -top {top}",
 }
+AREA_FLOWS = ("generic", "ice40", "ecp5")
 # Nothing that is driven twice, feeds back on itself without a register, or became a latch.
 SOUND = "check -assert; select -assert-none t:$dlatch t:$adlatch t:$dlatchsr"
 
@@ -45,6 +46,7 @@ def synthesize(
     folder: Path,
     parameters: Mapping[str, int] | None = None,
     write: str = "",
+    refused: str = "",
 ) -> dict[str, int]:
     """Run one flow and count.
 
@@ -61,6 +63,8 @@ def synthesize(
         Other than the defaults of `top`.
     write : str
         Yosys commands that write the result, into `folder`.
+    refused : str
+        Yosys commands that fail where the elaborated design holds what it must not.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def synthesize(
     before, after = f"{flow}.memory.json", f"{flow}.cells.json"
     steps = [
         read_script(sources, top, parameters or {}, folder),
+        *([refused] if refused else []),
         f"tee -q -o {before} stat -json",
         FLOWS[flow].format(top=top),
         f"tee -q -o {after} stat -json",

@@ -17,14 +17,14 @@ from model.errors import LockstepError
 from model.files import read_json, write_json
 from tb.common.runner import ROOT
 from tb.mutants.stages import contained
-from tb.synth.flows import synthesize
+from tb.synth import formats
+from tb.synth.flows import AREA_FLOWS, synthesize
 from tb.synth.gates import shape, write_netlist
 from tb.synth.place import TARGETS, place
 from tb.synth.tools import Tool, ToolError
 
 Result = dict[str, Any]
 ARRAY = "mac_array"
-AREA_FLOWS = ("generic", "ice40", "ecp5")
 GATES_SHAPE = (8, 8)
 
 
@@ -36,7 +36,7 @@ class Job:
     ----------
     name : str
         Unique; the folder below the results, too.
-    group : {"area", "fmax", "gates"}
+    group : {"area", "format", "fmax", "gates"}
     block : str
     kind : str
         The flow.
@@ -124,6 +124,26 @@ def area_jobs(chosen: Sequence[str], blocks: Mapping[str, str], tools: Mapping[s
         return Job(f"{block}/{flow}", "area", block, flow, folder, _depends(block, blocks, [yosys]), work)
 
     return [job(block, flow) for block in chosen for flow in AREA_FLOWS]
+
+
+def format_jobs(chosen: Sequence[str], blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) -> list[Job]:
+    """The PE and the array, those that are chosen, in every weight format and every flow."""
+    yosys, jobs = tools["yosys"], []
+    for block in formats.BLOCKS:
+        for name in formats.NAMES if block in chosen else ():
+            for flow in AREA_FLOWS:
+                folder = out / "formats" / block / name / flow
+
+                def work(
+                    block: str = block, name: str = name, flow: str = flow, folder: Path = folder
+                ) -> Mapping[str, Any]:
+                    return formats.area(yosys, block, name, flow, sources_of(block, blocks), folder)
+
+                about = {"format": name, "parameters": formats.parameters(block, name)}
+                depends = _depends(block, blocks, [yosys]) + repr(about)
+                title = f"formats/{block}/{name}/{flow}"
+                jobs.append(Job(title, "format", block, flow, folder, depends, work, about))
+    return jobs
 
 
 def array_jobs(blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) -> list[Job]:

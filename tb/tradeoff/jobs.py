@@ -13,7 +13,7 @@ from model.graph.graph import IntegerGraph
 from model.program.compile import Program
 from tb.common.runner import SimulationError
 from tb.network.whole import run_key
-from tb.synth.flows import synthesize
+from tb.synth.flows import AREA_FLOWS, synthesize
 from tb.synth.gates import array_parameters
 from tb.synth.jobs import ARRAY, Job, sources_of
 from tb.synth.place import Target, place
@@ -22,7 +22,6 @@ from tb.tradeoff.gates import run
 
 Array = np.ndarray[Any, Any]
 PE = "mac_tile"
-AREA_FLOWS = ("generic", "ice40", "ecp5")
 CLOCK = ("ecp5", "85k", "CABGA756")  # products in LUTs: a multiplier-free PE gains nothing from a device's multipliers
 ARRAY_ALONE = ("Rows", "Cols")
 
