@@ -96,7 +96,7 @@ evaluate: setup-evaluate ## The integer graph on every test image, exactly: its 
 
 vectors: setup-vectors ## Write the text vectors of one layer and one image
 #: NET=<network> LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
-#: ROWS=8 COLS=8 PSUM=16 OUT=<folder>
+#: ROWS=8 COLS=8 PSUM=16 SIMD=1 OUT=<folder>
 #: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
 	@exec $(python) -m scripts.vectors $(flags)
 
@@ -104,7 +104,7 @@ vectors: setup-vectors ## Write the text vectors of one layer and one image
 
 sim: setup ## Replay a vector folder on the array and check every psum and every output
 #: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|fst|vcd WGT_LANES=2
-#: SEED=1 OUT=<folder>
+#: SEED=1 SIMD=1 OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
 network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked

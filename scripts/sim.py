@@ -27,6 +27,7 @@ from tb.waves.layout import gtkwave, surfer
 DEFAULT_SET = Path("vectors/vgg16/features.27/imgsample")
 OUT = Path("build/sim")
 REGISTER_TEST = "test_registers_of_back_to_back_tiles_shorter_than_the_wave"
+PAIR_TEST = "test_registers_of_pairs_and_single_codes_in_turns"
 RESULTS = ("core.fst", "core.gtkw", "core.sucl", "core.vcd", "job.json", "progress.jsonl", "report.json", "result.json")
 OWN = {*RESULTS, "build", "lock", "proposed"}
 FATAL = re.compile(r"FATAL|%Fatal|%Error")
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--wgt-lanes", default=str(DEFAULT_WGT_LANES), help="columns of weights in a cycle (%(default)s)"
     )
+    parser.add_argument("--simd", default="", help="1: on half the rows, two input channels each, of 2 bits at most")
     parser.add_argument(
         "--seed", default=os.environ.get("SEED") or str(DEFAULT_SEED), help="of the random tiles (%(default)s)"
     )
@@ -63,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not 0 <= args.seed < 1 << 32:
         raise LockstepError(f"SEED={args.seed} is impossible; expected 0..{(1 << 32) - 1}")
     args.sim = args.sim or os.environ.get("SIM") or "icarus"
+    if args.simd not in ("", "0", "1"):
+        raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
     waves = wave_format(args.waves, args.sim)
     # Job, progress and report go through files in `out`: a second run there would be judged by the first one's.
     with alone(out / "lock", f"`make sim` in {out}", "name a folder that can be: OUT=<folder>"):
@@ -79,12 +83,15 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         bits, array = replay.manifest.bits, replay.manifest.array
         powers = "" if bits.wgt_power is None else f" ({bits.weights.name})"
         widths = f"act {bits.act}, wgt {bits.wgt}{powers}, psum {bits.psum} bits"
-        print(f"{folder} on the {array.rows}x{array.cols} array ({widths})", flush=True)
+        shape = replay.plan.shape
+        pairs = ", two channels a row" if shape.simd else ""
+        print(f"{folder} on the {shape.rows}x{array.cols} array ({widths}{pairs})", flush=True)
 
     try:
         result: dict[str, Any] = run_replay(
             *(folder, out, manifest),
             wgt_lanes=args.wgt_lanes,
+            simd=args.simd == "1",
             simulator=args.sim,
             seed=args.seed,
             waves=waves,
@@ -147,13 +154,17 @@ def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> d
         "WgtLanes": lanes,
         "GroupWidth": max(1, (groups - 1).bit_length()),
     }
+    tests = "tb.mac_array.mac_array_tests", REGISTER_TEST
+    if "Simd" in parameters:
+        chosen |= {"Simd": 1, "GroupWidth": chosen["GroupWidth"] + 1}
+        tests = "tb.mac_array.mac_array_pair_tests", PAIR_TEST
     result: dict[str, Any] = {"array": [rows, cols], "passed": True}
     try:
         outcome = simulate(
-            *("mac_array", "tb.mac_array.mac_array_tests", chosen),
+            *("mac_array", tests[0], chosen),
             simulator=simulator,
             seed=seed,
-            only=[REGISTER_TEST],
+            only=[tests[1]],
             build_root=build_root,
             announce=False,
         )

@@ -42,6 +42,7 @@ USUAL = {
     "cols": "8",
     "psum": "16",
     "out": "vectors",
+    "simd": "",
 }
 
 Array = np.ndarray[Any, Any]
@@ -152,10 +153,14 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     graph = storage.load(path)
     pixels = load_image(args.image, args.data, graph)
     image = image_name(args.image, args.data, pixels)
-    manifest = describe(graph, args.layer, image, rows, cols, psum_bits)
+    if args.simd not in ("", "0", "1"):
+        raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
+    simd = args.simd == "1"
+    manifest = describe(graph, args.layer, image, rows, cols, psum_bits, simd)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
-    folder = Path(args.out) / graph.name / args.layer / set_name(image, rows, cols, psum_bits)
+    set_folder = set_name(image, rows, cols, psum_bits) + ("_simd" if simd else "")
+    folder = Path(args.out) / graph.name / args.layer / set_folder
     require_replaceable(folder)
     vectors = generate(graph, pixels, manifest)
     written = replace_folder(folder, render(vectors))
@@ -232,6 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("cols", "columns of the array"),
         ("psum", "bits of a psum"),
         ("out", "folder for the sets"),
+        ("simd", "1: for an array that multiplies pairs of input channels, of 2 bits at most"),
     ):
         parser.add_argument(f"--{name}", help=told + (f" ({USUAL[name]})" if USUAL[name] else ""))
     parser.add_argument("--propose", metavar="FOLDER", help="instead: print a manifest for a folder without one")

@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import LockstepError
 from model.golden.execute import activations
+from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.numeric.formats import IntFormat
 from model.program.array import EngineShape
@@ -208,3 +209,20 @@ def test_the_interpreter_refuses_what_is_not_built_in() -> None:
     words, last = program.stream()
     with pytest.raises(LockstepError, match="asks for pairs; the engine multiplies none"):
         Interpreter(EngineShape()).run(program.descriptor.encode().tolist(), [0] * len(words), last.tolist())
+
+
+def test_vgg16_of_two_bit_codes() -> None:
+    """The cycles that docs/program.md tells: the shipped graph with two-bit codes between its layers (shapes count)."""
+    graph = storage.load(storage.ZOO / "vgg16.graph.zip")
+    layers = [
+        replace(layer, act=layer.act if layer.act.bits == 8 else TWO, out=None if layer.out is None else TWO)
+        for layer in graph.layers
+    ]
+    narrow = replace(graph, layers=tuple(layers))
+    shapes = {
+        "no pairs": fitting_shape(narrow, act_width=4, simd=False),
+        "pairs": fitting_shape(narrow),
+        "pairs, 4 columns a word": fitting_shape(narrow, wgt_lanes=4),
+    }
+    cycles = {name: compile_graph(narrow, shape).cycles.total for name, shape in shapes.items()}
+    assert cycles == {"no pairs": 3_520_581, "pairs": 2_031_945, "pairs, 4 columns a word": 1_810_467}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from model.errors import LockstepError
 from model.golden import tiling
 from model.golden.execute import layer_input
 from model.graph.graph import IntegerGraph
@@ -25,7 +26,7 @@ from model.vectors.entries import (
     Tiles,
     WeightFile,
 )
-from model.vectors.manifest import DATAFLOW, FORMAT, VERSION, Manifest
+from model.vectors.manifest import DATAFLOW, FORMAT, PE_BITS, SIMD, VERSION, Manifest
 from model.vectors.reader import VectorSet
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,9 @@ HEADER_LINES = 3
 ACC_BITS = 11  # at least: what the family's testbenches read
 
 
-def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, psum_bits: int) -> Manifest:
+def describe(
+    graph: IntegerGraph, name: str, image: str, rows: int, cols: int, psum_bits: int, simd: bool = False
+) -> Manifest:
     """The manifest, hashes of files left out, of layer `name` of `graph` on an array of `rows` x `cols`.
 
     Parameters
@@ -47,14 +50,23 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
         Size of the array, 1..1024.
     psum_bits : int
         Width of a psum.
+    simd : bool
+        The array multiplies pairs of input channels: `rows` of it take twice as many.
 
     Raises
     ------
     LockstepError
-        For an unknown layer, an impossible array, or psums that could overflow.
+        For an unknown layer, activations too wide for pairs, an impossible array, or psums that could overflow.
     """
     layer = graph.layer(name)
     require_zero(layer)
+    if simd and layer.act.bits > PE_BITS // 2:
+        raise LockstepError(
+            f"layer {name} has activations of {layer.act.bits} bits; pairs (SIMD=1) take at most {PE_BITS // 2}, "
+            f"half of a PE's {PE_BITS}"
+        )
+    ArraySize(rows, cols)  # what is asked for, before it is counted in channels
+    rows = 2 * rows if simd else rows
     size = ArraySize(rows, cols)
     _, height, width = graph.wiring.before[graph.layers.index(layer)]
     cut = tiling.tiling_of(layer, height, width, rows, cols)
@@ -63,9 +75,10 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
     least = layer.wgt.min if layer.wgt.symmetric and power is None else None
     bits = Bits(layer.act.bits, layer.wgt.bits, psum_bits, acc_bits, wgt_min=least, wgt_power=power)
     shape = LayerShape(cut.in_channels, cut.out_channels, cut.kernel, cut.stride, cut.padded_map, cut.out_map)
+    lines = "column_even_odd" if simd else "column"
     files = Files(
         activation=ActivationFile("activation_tile{ic}.txt", HEADER_LINES, "high"),
-        weight=WeightFile("weight_itile{ic}_otile{oc}_kij{kij}.txt", HEADER_LINES, "high", "column"),
+        weight=WeightFile("weight_itile{ic}_otile{oc}_kij{kij}.txt", HEADER_LINES, "high", lines),
         psum=PsumFile("psum_itile{ic}_otile{oc}_kij{kij}.txt", HEADER_LINES, "high"),
         acc=AccFile("acc.txt", 0, 0),
         out=(OutFile("out_otile{oc}.txt", HEADER_LINES, "high", relu=layer.out is not None),),
@@ -76,7 +89,9 @@ def describe(graph: IntegerGraph, name: str, image: str, rows: int, cols: int, p
     source |= {} if seed is None else {"seed": seed}
     tiling.require_psum_bits(layer, psum_bits)
     tiles = Tiles(cut.ic_tiles, cut.oc_tiles)
-    return Manifest(FORMAT, VERSION, DATAFLOW, size, bits, shape, tiles, "useful", files, source)
+    return Manifest(
+        FORMAT, VERSION, DATAFLOW, size, bits, shape, tiles, "useful", files, source, mode=SIMD if simd else None
+    )
 
 
 def generate(graph: IntegerGraph, pixels: Array, manifest: Manifest) -> VectorSet:

@@ -33,6 +33,8 @@ from model.vectors.text import Text
 FORMAT, VERSION, DATAFLOW = "lockstep-vectors", 1, "weight_stationary"
 NAME = "manifest.json"
 MAX_PASSES = 1_000_000  # a typing error in a channel count must not ask for all memory
+SIMD = "simd"
+PE_BITS = 4  # of a PE's activation
 POSITIONS = ("useful", "all")
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +42,11 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Manifest:
-    """A vector folder, described. `source` and `sha256` (of files, by name) are optional."""
+    """A vector folder, described. `source`, `sha256` (of files, by name) and `mode` are optional.
+
+    `mode` "simd": rows 2r and 2r + 1 of a line are the low and the high half of row r of the circuit, which has
+    ``array.rows / 2``.
+    """
 
     format: str
     version: int
@@ -53,6 +59,7 @@ class Manifest:
     files: Files
     source: dict[str, Any] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         fixed = (
@@ -63,6 +70,9 @@ class Manifest:
         for name, value, wanted in fixed:
             require(value == wanted, f"{name} is {value!r}; expected {wanted!r}")
         require(self.positions in POSITIONS, f"positions is {self.positions!r}; expected one of {', '.join(POSITIONS)}")
+        require(self.mode in (None, SIMD), f"mode is {self.mode!r}; expected {SIMD!r}, or none")
+        if self.mode == SIMD:
+            self._check_pairs()
         self._check_tiles()
         self._check_files()
         names = list(self.file_names())
@@ -73,6 +83,14 @@ class Manifest:
             require(name in known, f"sha256 names {name!r}, which no pattern of files does")
             whole = re.fullmatch("[0-9a-f]{64}", digest) is not None
             require(whole, f"sha256[{name!r}] is {digest[:20]!r}; expected 64 hexadecimal digits")
+
+    def _check_pairs(self) -> None:
+        rows, most = self.array.rows, PE_BITS // 2
+        require(rows % 2 == 0, f"mode is {SIMD!r}, but array.rows is {rows}; expected an even number of rows")
+        require(
+            self.bits.act <= most,
+            f"mode is {SIMD!r}, but bits.act is {self.bits.act}; expected at most {most}, half of a PE's {PE_BITS}",
+        )
 
     def _check_tiles(self) -> None:
         layer = self.layer
@@ -216,6 +234,10 @@ class Manifest:
     def with_hashes(self, sha256: dict[str, str]) -> Manifest:
         """The same with the hashes of its files."""
         return replace(self, sha256=sha256)
+
+    def in_pairs(self) -> Manifest:
+        """The same files for a circuit of half the rows that multiplies pairs."""
+        return replace(self, mode=SIMD)
 
     def to_json(self) -> str:
         """The manifest as text: sorted keys, one space of indent, a last newline; equal manifests give equal bytes."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
-from model.vectors.manifest import NAME
+from model.vectors.manifest import NAME, SIMD
 from model.vectors.reader import VectorSet
 from model.vectors.text import Text, encode
 
@@ -26,7 +26,8 @@ def render(vectors: VectorSet) -> Iterator[tuple[str, bytes]]:
     ----------
     vectors : VectorSet
         With psums, addresses and one set of outputs; its manifest says the standard dialect: high words first, a
-        weight line for each column, three header lines (none in the address file), useful positions.
+        weight line for each column (for a circuit that multiplies pairs two, of its even and of its odd rows), three
+        header lines (none in the address file), useful positions.
 
     Raises
     ------
@@ -51,11 +52,12 @@ def _texts(vectors: VectorSet) -> Iterator[tuple[str, bytes]]:
         name = told.file_name(files.activation.pattern, ic=ic)
         yield name, _file(name, head, vectors.act[ic], told.activation_text)
     for oc, ic, kij in told.passes(files.weight.pattern):
-        head = _header(
-            f"weight,oc{oc},ic{ic},kij{kij}", "a-line-is-one-column", rows, told.weight_text, "sign-and-index"
-        )
+        line, order, words = "a-line-is-one-column", rows, vectors.wgt[oc, ic, kij]
+        if told.mode == SIMD:
+            line, order = "two-lines-are-one-column", f"{rows},the-even-ones,then-the-odd-ones"
+            words = words.reshape(-1, words.shape[1] // 2, 2).transpose(0, 2, 1).reshape(2 * len(words), -1)
+        head = _header(f"weight,oc{oc},ic{ic},kij{kij}", line, order, told.weight_text, "sign-and-index")
         name = told.file_name(files.weight.pattern, oc, ic, kij)
-        words = vectors.wgt[oc, ic, kij]
         yield name, _file(name, head, words if powers is None else told.bits.weights.encode(words), told.weight_text)
     assert files.psum is not None
     assert vectors.psum is not None
@@ -99,7 +101,8 @@ def _require_standard(vectors: VectorSet) -> None:
         and files.acc is not None
         and len(files.out) == 1
         and all(file.header_lines == 3 and file.first_word == "high" for file in texts)
-        and (files.acc.header_lines, files.acc.base, files.weight.line, told.positions) == (0, 0, "column", "useful")
+        and (files.acc.header_lines, files.acc.base, told.positions) == (0, 0, "useful")
+        and files.weight.line == ("column_even_odd" if told.mode == SIMD else "column")
         and "{kij}" in files.weight.pattern
         and "{kij}" in files.psum.pattern
     )

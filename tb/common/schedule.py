@@ -46,6 +46,8 @@ class LayerShape:
         (vertical, horizontal), >= 1.
     all_positions : bool
         Stream every position of the padded map, not only those that pair with an output.
+    simd : bool
+        A row takes two channels.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class LayerShape:
     padded_map: tuple[int, int]
     out_map: tuple[int, int]
     all_positions: bool
+    simd: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols", "wgt_lanes", "ic_tiles", "oc_tiles"):
@@ -104,7 +107,17 @@ class LayerShape:
     @property
     def groups(self) -> int:
         """Weight flits of one weight tile."""
+        return self.col_groups * (1 + self.simd)
+
+    @property
+    def col_groups(self) -> int:
+        """Weight flits that reach every column once."""
         return -(-self.cols // self.wgt_lanes)
+
+    @property
+    def channels(self) -> int:
+        """Input channels of a tile."""
+        return self.rows * (1 + self.simd)
 
     @property
     def latency(self) -> int:

@@ -56,9 +56,9 @@ class Stream:
     Parameters
     ----------
     plan : Plan
-    act : integer array [ic_tiles, map_size, rows]
+    act : integer array [ic_tiles, map_size, channels]
         Activation codes.
-    wgt : integer array [oc_tiles, ic_tiles, taps, cols, rows]
+    wgt : integer array [oc_tiles, ic_tiles, taps, cols, channels]
         Weight codes.
     act_width, wgt_width : int
         Bits of a code.
@@ -85,7 +85,7 @@ class Stream:
     def _act(self, start: int, stop: int) -> list[tuple[int, int] | None]:
         words: list[tuple[int, int] | None] = [None] * (stop - start)
         lines = self.plan.act_line[start:stop]  # line j is written in cycle j
-        data = self.act.reshape(-1, self.plan.shape.rows)[lines]  # [ic*nij, rows]
+        data = self.act.reshape(-1, self.plan.shape.channels)[lines]  # [ic*nij, channels]
         words[: lines.size] = zip(lines.tolist(), pack(data, self.act_width), strict=True)
         return words
 
@@ -93,10 +93,15 @@ class Stream:
         shape = self.plan.shape
         words: list[tuple[int, int] | None] = [None] * (stop - start)
         chosen = _between(self.plan.flit_cycle.ravel(), start, stop)
-        passes, groups = np.divmod(np.arange(chosen.start, chosen.stop), shape.groups)
+        passes, numbers = np.divmod(np.arange(chosen.start, chosen.stop), shape.groups)
+        high, groups = np.divmod(numbers, shape.col_groups)
         columns = groups[:, None] * shape.wgt_lanes + np.arange(shape.wgt_lanes)  # [flits, lanes]
-        tiles = self.wgt.reshape(-1, shape.cols, shape.rows)  # [passes, cols, rows]
-        codes = tiles[passes[:, None], np.minimum(columns, shape.cols - 1)]  # [flits, lanes, rows]
+        tiles = self.wgt.reshape(-1, shape.cols, shape.channels)  # [passes, cols, channels]
+        codes = tiles[passes[:, None], np.minimum(columns, shape.cols - 1)]  # [flits, lanes, channels]
+        if shape.simd:  # channels 2r and 2r + 1 are row r's
+            split = codes.reshape(*columns.shape, shape.rows, 2)
+            codes = np.where(high[:, None, None] == 1, split[..., 1], split[..., 0])  # [flits, lanes, rows]
+            groups = groups + (high << max(1, (shape.col_groups - 1).bit_length()))
         codes = np.where((columns < shape.cols)[:, :, None], codes, 0)
         data = pack(codes.reshape(len(codes), shape.wgt_lanes * shape.rows), self.wgt_width)
         cycles = self.plan.flit_cycle.ravel()[chosen] - start

@@ -132,6 +132,7 @@ class Bench:
             dut.inst_i,
         ):
             port.value = 0
+        dut.simd_i.value = int(self.stream.plan.shape.simd)
         dut.rst_ni.value = 0
         for _ in range(RESET_CYCLES):
             await edge
@@ -270,7 +271,8 @@ def _line(flag: Logic, bus: Any, judge: Judge, due: int | None) -> Line:
 async def replay(dut: Any) -> None:
     """Every psum of every tile and kernel position, then every output, to the cycle and to the bit."""
     job = json.loads(Path(os.environ["LOCKSTEP_REPLAY"]).read_text())
-    prepared = read_replay(Path(job["folder"]), job["manifest"] and Path(job["manifest"]), job["wgt_lanes"])
+    manifest = job["manifest"] and Path(job["manifest"])
+    prepared = read_replay(Path(job["folder"]), manifest, job["wgt_lanes"], job["simd"])
     Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False)
     limit = 2 * (prepared.plan.end + prepared.plan.shape.latency + 100) * PERIOD_NS
     reports, judges = [], []

@@ -27,6 +27,7 @@ def run_replay(
     manifest: Path | None = None,
     *,
     wgt_lanes: int = DEFAULT_WGT_LANES,
+    simd: bool = False,
     simulator: str | None = None,
     waves: str | None = None,
     seed: int | None = None,
@@ -46,6 +47,8 @@ def run_replay(
         Folder for the job, the report and the dump ``core.fst`` or ``core.vcd``.
     wgt_lanes : int
         Columns of weights entering in a cycle.
+    simd : bool
+        On an array of half the rows that multiplies pairs of input channels.
     simulator, waves, seed, checks, rtl, build_root
         As for `tb.common.runner.simulate`.
     on_start, on_tile : functions
@@ -64,14 +67,15 @@ def run_replay(
     SimulationError
         When the RTL does not build or the simulation breaks off (a SIM_CHECKS assertion, a crash): nothing was judged.
     """
-    replay = read_replay(folder, manifest, wgt_lanes)
+    replay = read_replay(folder, manifest, wgt_lanes, simd)
     on_start(replay)
     out = out.resolve()
     report, progress = out / "report.json", out / "progress.jsonl"
     for stale in (report, progress, *out.glob(".core.*.part*")):
         stale.unlink(missing_ok=True)
     job = {"folder": str(folder.resolve()), "manifest": None if manifest is None else str(manifest.resolve())}
-    write_json(out / "job.json", {**job, "wgt_lanes": wgt_lanes, "report": str(report), "progress": str(progress)})
+    job |= {"report": str(report), "progress": str(progress)}
+    write_json(out / "job.json", {**job, "wgt_lanes": wgt_lanes, "simd": simd})
     failure = None
     with _dumped(out, waves) as dump, _followed(progress, on_tile):
         try:
@@ -103,7 +107,7 @@ def _result(replay: Replay, report: Result, failure: SimulationError | None) -> 
     runs, first = report["runs"], report["runs"][0]
     judged = [run[port] for run in runs for port in ("psum", "out")]
     kept = sorted((entry for port in judged for entry in port["first"]), key=lambda entry: float(entry["time_ns"]))
-    measured, pes = first["measured"], replay.plan.shape.rows * replay.plan.shape.cols
+    measured, pes = first["measured"], replay.plan.shape.channels * replay.plan.shape.cols
     watched, seconds = sum(run["watched_cycles"] for run in runs), sum(run["seconds"] for run in runs)
     complete = all(port["complete"] for port in judged) and len(runs) == len(replay.runs)
     if complete == (failure is not None):

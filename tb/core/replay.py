@@ -6,14 +6,14 @@ judged by the RTL alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.errors import LockstepError
-from model.vectors.manifest import Manifest
+from model.vectors.manifest import SIMD, Manifest
 from model.vectors.reader import VectorSet, read_set
 from tb.common.schedule import LayerShape, Plan, plan
 from tb.common.stream import Stream
@@ -68,7 +68,8 @@ class Replay:
         return {
             "Rows": shape.rows,
             "Cols": shape.cols,
-            "ActWidth": bits.act,
+            "ActWidth": bits.act * (1 + shape.simd),
+            **({"Simd": 1} if shape.simd else {}),
             **weight_parameters(bits.weights),
             "PsumWidth": bits.psum,
             "WgtLanes": shape.wgt_lanes,
@@ -121,7 +122,9 @@ class Replay:
         return Place("output", oc, None, None, position, name, file.header_lines + position + 1)
 
 
-def read_replay(folder: Path, manifest: Path | None = None, wgt_lanes: int = DEFAULT_WGT_LANES) -> Replay:
+def read_replay(
+    folder: Path, manifest: Path | None = None, wgt_lanes: int = DEFAULT_WGT_LANES, simd: bool = False
+) -> Replay:
     """Read the vector set in `folder` and schedule it.
 
     Parameters
@@ -131,6 +134,8 @@ def read_replay(folder: Path, manifest: Path | None = None, wgt_lanes: int = DEF
         Its description, when it is not ``manifest.json`` in the folder.
     wgt_lanes : int
         Columns of weights entering the array in a cycle, 1 up to its columns.
+    simd : bool
+        On an array of half the rows that multiplies pairs, whether the manifest says so or not.
 
     Raises
     ------
@@ -138,25 +143,36 @@ def read_replay(folder: Path, manifest: Path | None = None, wgt_lanes: int = DEF
         For whatever is wrong with the folder, and where nothing in it could be judged.
     """
     vectors = read_set(folder, manifest)
+    if simd:
+        vectors = replace(vectors, manifest=_in_pairs(vectors.manifest))
     told = vectors.manifest
-    rows, cols, bits = told.array.rows, told.array.cols, told.bits
+    pairs = told.mode == SIMD
+    rows, cols, bits = told.array.rows // (1 + pairs), told.array.cols, told.bits
     if not 1 <= wgt_lanes <= max(cols, DEFAULT_WGT_LANES):
         raise LockstepError(f"WGT_LANES is {wgt_lanes}; expected 1..{cols}, columns of weights that enter in a cycle")
     if vectors.psum is None and not vectors.outs:
         raise LockstepError(
             f"{folder}: the manifest names neither psum nor out files, so nothing can be checked; name at least one"
         )
-    need = bits.weights.product_bits(bits.act)
+    need = bits.weights.product_bits(bits.act * (1 + pairs))
     if bits.psum < need:
         name = "" if bits.wgt_power is None else f" ({bits.weights.name})"
         raise LockstepError(
             f"bits.psum is {bits.psum}; expected {need} or more, "
-            f"the width of a product of {bits.act} by {bits.wgt} bits{name}"
+            f"the width of a product of {bits.act * (1 + pairs)} by {bits.wgt} bits{name}"
         )
     layer = told.layer
     shape = LayerShape(
         *(rows, cols, wgt_lanes, told.tiles.ic, told.tiles.oc),
         *(layer.kernel, layer.stride, layer.padded_map, layer.out_map),
         all_positions=told.positions == "all",
+        simd=pairs,
     )
     return Replay(vectors, plan(shape, vectors.acc))
+
+
+def _in_pairs(manifest: Manifest) -> Manifest:
+    try:
+        return manifest.in_pairs()
+    except LockstepError as error:
+        raise LockstepError(f"SIMD=1: {error}") from error
