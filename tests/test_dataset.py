@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from model import dataset
-from model.dataset import CIFAR_CLASSES, load_digits, load_folder, load_test_image, read_image
+from model.dataset import CIFAR_CLASSES, SIGNAL_SHAPE, load_digits, load_folder, load_test_image, read_image
 from model.errors import LockstepError
 from tests.image_sets import cifar_folder, image_folder, python2_batch
 
@@ -323,3 +323,10 @@ def test_a_damaged_cache_is_made_again(cached, damage):
     assert load_folder(folder, SHAPE, cache).sha256 == first.sha256
     assert len(decoded) == 28
     assert stored.read_bytes() == whole
+
+
+def test_digits_as_signals_are_the_same_pixels() -> None:
+    images, signals = load_digits(), load_digits(SIGNAL_SHAPE)
+    assert signals.test_pixels.shape == (359, 8, 1, 8)
+    assert np.array_equal(signals.test_pixels[:, :, 0], images.test_pixels[:, 0])  # a row is a channel
+    assert signals.sha256 == images.sha256

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from model.errors import LockstepError
-from model.program.draw import ARRAYS, MOST_CYCLES, draw
-from model.program.layout import InnerMap
+from model.program.draw import ARRAYS, BRANCHED, EVERY, MOST_CYCLES, draw
+from model.program.draw_graph import draw_graph
+from model.program.layout import InnerMap, JoinedMap
 
 
 def test_a_draw_is_reproducible() -> None:
@@ -92,3 +93,47 @@ def test_any_array_can_be_asked_for() -> None:
 
 def test_a_draw_says_what_it_is() -> None:
     assert str(draw(0, 1)).startswith("draw 0:1 on 8x8: weight ")
+
+
+def test_one_draw_in_nineteen_has_groups_or_several_maps() -> None:
+    """Every point is hit at least three times in 150 of them."""
+    plain = [draw(1, index) for index in range(200) if index % EVERY != BRANCHED]
+    assert not any(d.layer.groups > 1 or d.layer.inputs for d in plain)
+    draws = [draw(1, index) for index in range(BRANCHED, BRANCHED + 150 * EVERY, EVERY)]
+    points = {
+        "depthwise": lambda d: d.layer.groups == d.layer.in_channels > 1,
+        "a few groups": lambda d: 1 < d.layer.groups < d.layer.out_channels and d.layer.weight.shape[1] > 1,
+        "two maps": lambda d: len(d.layer.inputs) == 2,
+        "three maps": lambda d: len(d.layer.inputs) == 3,
+        "groups of several maps": lambda d: d.layer.groups > 1 and d.layer.inputs,
+        "several maps without groups": lambda d: d.layer.groups == 1 and d.layer.inputs,
+        "maps side by side": lambda d: isinstance(d.program.source, JoinedMap),
+        "a step from output tile to output tile": lambda d: d.program.descriptor.step_oc > 0,
+        "less than everything is read": lambda d: (
+            d.program.reads is not None and d.program.descriptor.oc > 1 and d.program.descriptor.step_oc > 0
+        ),
+        "banks": lambda d: isinstance(d.program.source, JoinedMap) and d.program.descriptor.sub > 1,
+        "segments": lambda d: d.program.shape.segments > 1 and d.program.descriptor.oc > 1,
+        "folded": lambda d: d.program.taken.mode == "fold",
+        "planes": lambda d: d.program.descriptor.planes == 1,
+        "pooled": lambda d: d.layer.pool > 1,
+        "padded": lambda d: max(d.layer.padding) > 0,
+        "logits": lambda d: d.layer.out is None,
+    }
+    hits = {name: sum(bool(point(d)) for d in draws) for name, point in points.items()}
+    assert not {name: count for name, count in hits.items() if count < 3}
+
+
+def test_drawn_networks_are_reproducible_and_of_every_kind() -> None:
+    kinds, joined = set(), 0
+    for at, array in enumerate(ARRAYS):
+        one, two = draw_graph(7, at, array), draw_graph(7, at, array)
+        assert one.graph.sha256 == two.graph.sha256
+        assert np.array_equal(one.pixels, two.pixels)
+        assert str(one).startswith(f"draw 7:{at} on {array}: a network of first(), ")
+        assert one.values == sum(int(np.prod(shape)) for shape in one.graph.wiring.after)
+        assert sum(item.cycles.total for item in one.layers) <= MOST_CYCLES
+        kinds |= {layer.name.rstrip("0123456789").split("-")[0] for layer in one.graph.layers}
+        joined += sum(isinstance(item.source, JoinedMap) for item in one.layers)
+    assert kinds >= {"first", "conv", "add", "join", "mean", "all", "classifier"}
+    assert joined > len(ARRAYS)

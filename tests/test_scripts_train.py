@@ -196,6 +196,7 @@ def empty(tmp_path, monkeypatch) -> Path:
         (["--seed", "99999999999"], "SEED=99999999999 is impossible"),
         (["--seed", "9" * 40], "is not a whole number"),
         (["--net", "tiny", "--data", "."], "NET=tiny trains on scikit-learn's bundled digits; leave DATA out"),
+        (["--net", "signal", "--data", "."], "NET=signal trains on scikit-learn's bundled digits; leave DATA out"),
         (["--data", "missing"], "DATA=missing is not a folder; expected cifar-10-batches-py, or a folder with train"),
     ],
 )

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import scripts.vectors
+from model.golden.execute import conv_naive, layer_input
+from model.golden.tiling import tiling_of, untile
 from model.graph import storage
 from model.vectors.check import check_set
 from model.vectors.reader import read_set
-from scripts.vectors import main
+from scripts.vectors import load_image, main
 from tests.integer_graphs import random_pixels, small_graph
 from tests.test_vectors_check import spoil
 from tests.vector_sets import Foreign
@@ -243,3 +245,22 @@ def test_check_and_propose_sets_of_others(place, capsys):
         2,
         f"error: {place}/none is missing; expected a folder of vectors\n",
     )
+
+
+@pytest.mark.parametrize(("net", "layer"), [("residual", "block1"), ("separable", "depth2"), ("signal", "conv3")])
+def test_layers_with_groups_several_maps_and_one_dimension(net, layer, tmp_path, monkeypatch, capsys):
+    """Their sets are those of plain layers; the sample and the digits come in the shape that the network takes."""
+    monkeypatch.chdir(tmp_path)
+    for image in ("sample", "3"):
+        status, out, _ = run(capsys, "--net", net, "--layer", layer, "--image", image, "--out", "v")
+        assert status == 0, out
+        found = read_set(tmp_path / "v" / net / layer / f"img{image}")
+        assert check_set(found) == []
+        graph = storage.load(storage.find(net))
+        pixels = load_image(image, None, graph)
+        assert pixels.shape == graph.input_shape
+        whole, (_, height, width) = graph.layer(layer), graph.wiring.before[graph.layers.index(graph.layer(layer))]
+        psum = conv_naive(layer_input(graph, pixels[None], layer)[0], whole)
+        ((relu, out),) = found.outs
+        assert relu
+        np.testing.assert_array_equal(untile(out, tiling_of(whole, height, width, 8, 8)), np.maximum(psum, 0))
