@@ -7,6 +7,7 @@ import pytest
 from model.graph.storage import load
 from model.program.fit import fitting_shape
 from tb.common.runner import ROOT, simulate
+from tb.common.weight_formats import NAMED
 from tests.replay_sets import HAS_VERILATOR
 
 SMALL = {
@@ -33,6 +34,12 @@ ARRAYS = {
 def test_accelerator(tests: str, array: str) -> None:
     """Registers; runs and stalls; errors and resets."""
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
+
+
+@pytest.mark.parametrize("name", ["pot4", "level5"])
+def test_accelerator_of_powers_of_two(name: str) -> None:
+    """The runs again on arrays that shift and add."""
+    simulate("accelerator", "tb.accelerator.run_tests", SMALL | ARRAYS["4x4"] | NAMED[name] | {"PsumWidth": 20})
 
 
 @pytest.mark.slow

@@ -52,10 +52,10 @@ def small_work(shape: EngineShape, rng: np.random.Generator, lines: int = 4) -> 
     """
     side, classes = 4, lines * shape.cols - 1
     act = IntFormat(shape.act_width)
-    wgt = IntFormat(shape.wgt_width, signed=True, symmetric=True)
+    wgt = shape.wgt if shape.wgt_power else IntFormat(shape.wgt_width, signed=True, symmetric=True)
 
     def layer(name: str, weight_shape: tuple[int, ...], out: IntFormat | None, **others: Any) -> Layer:
-        weight = rng.integers(wgt.min, wgt.max + 1, weight_shape).astype(np.int8)
+        weight = wgt.values[rng.integers(0, wgt.levels, weight_shape)].astype(wgt.dtype)
         channels = weight_shape[0]
         bias = rng.integers(-300, 900, channels)
         return Layer(name, weight, wgt, act, rng.integers(3, 9, channels), bias, 7, out, **others)
