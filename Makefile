@@ -96,7 +96,7 @@ evaluate: setup-evaluate ## The integer graph on every test image, exactly: its 
 
 vectors: setup-vectors ## Write the text vectors of one layer and one image
 #: NET=<network> LAYER=features.27 IMAGE=sample|<file>|<index into DATA> DATA=<folder>
-#: ROWS=8 COLS=8 PSUM=16 SIMD=1 OUT=<folder>
+#: ROWS=8 COLS=8 PSUM=16 SIMD=1 DATAFLOW=ws|os|auto OUT=<folder>
 #: or, for a folder that others made: CHECK=<folder> MANIFEST=<file>, PROPOSE=<folder>
 	@exec $(python) -m scripts.vectors $(flags)
 
@@ -110,7 +110,7 @@ sim: setup ## Replay a vector folder on the array and check every psum and every
 network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
 #: NET=<network> IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
-#: SIMD=0 ACT_WIDTH=<bits of the array's activations>
+#: SIMD=0 ACT_WIDTH=<bits of the array's activations> DATAFLOW=ws|os|auto
 	@$(simulator); exec $(python) -m scripts.network $(flags)
 
 random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model

@@ -21,6 +21,7 @@ module accelerator #(
   parameter integer WgtPower    = 0,      // the weight format, see mac_tile
   parameter integer WgtZero     = 0,
   parameter integer WgtStep     = 1,
+  parameter integer OutputStationary = 0,  // 1: both dataflows, as a descriptor asks
   // derived, leave them: stream words are whole bytes
   parameter integer ActStreamWidth = (Rows * ActWidth + 7) / 8 * 8,
   parameter integer WgtStreamWidth = (WgtLanes * Rows * WgtWidth + 7) / 8 * 8
@@ -158,7 +159,8 @@ module accelerator #(
     .MulWidth  (MulWidth),
     .BiasWidth (BiasWidth),
     .Layers    (Layers),
-    .Simd      (Simd)
+    .Simd      (Simd),
+    .OutputStationary (OutputStationary)
   ) u_engine (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),

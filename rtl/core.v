@@ -2,7 +2,9 @@
 // psum[c] = sum over r of wgt[r][c] * act[r]; sum = (psum << p_plane*ActWidth) (+ bank p_rbank[p_addr]); bank p_wbank[p_addr] <= sum;
 // out = sum of bank lines.
 // Latency: instruction to psum_valid_o Rows + Cols cycles; a_last to out_valid_o 2 cycles.
-// Golden: model.golden.blocks.run_program.
+// Output stationary (os_i): x_swap begins a group of Rows pixels, x_last ends it; wgt_i holds the Cols weights of the term, lowest
+// column lowest. Line i of a group, row Rows-1-i's pixel, goes to p_addr + i: Rows + Cols + 1 + i cycles after x_last.
+// Golden: model.golden.blocks.run_program, model.golden.os_blocks.run_terms.
 //
 //   cycle of the instruction     n                act memory read; weights of the tile on the port by now
 //                                n+1+r+c          the pixel is at PE(r,c)
@@ -32,6 +34,7 @@ module core #(
   parameter integer WgtPower  = 0,    // the weight format, see mac_tile
   parameter integer WgtZero   = 0,
   parameter integer WgtStep   = 1,
+  parameter integer OutputStationary = 0,  // 1: both dataflows, switched by os_i
   // derived, leave them
   parameter integer Groups        = (Cols + WgtLanes - 1) / WgtLanes,
   parameter integer ColBits       = (Groups > 1) ? $clog2(Groups) : 1,
@@ -39,10 +42,13 @@ module core #(
   parameter integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1,
   parameter integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1,
   parameter integer LineAddrWidth = (ActDepth / ActBanks > 1) ? $clog2(ActDepth / ActBanks) : 1,
-  parameter integer InstWidth     = 13 + SideWidth + ActAddrWidth + 2 * PsumAddrWidth
+  parameter integer LastWidth     = (OutputStationary != 0) ? 1 : 0,
+  parameter integer InstWidth     = 13 + SideWidth + ActAddrWidth + 2 * PsumAddrWidth + LastWidth
 ) (
   input  wire                              clk_i,
   input  wire                              rst_ni,
+  // mode: output stationary; changes only while nothing is on the way
+  input  wire                              os_i,
   // a layer of pairs, see mac_tile; still while its pixels are in the array
   input  wire                              simd_i,
   // activation memory write port, row r at [r*ActWidth +: ActWidth] of each bank's line; an enable a bank, half and segment
@@ -84,11 +90,14 @@ module core #(
   wire [SideWidth-1:0]     p_side;   // comes out beside the sum
 
   assign {x_valid, x_swap, x_addr, p_acc, p_rbank, p_wbank, p_addr,
-          a_valid, a_first, a_last, a_relu, a_bank, a_addr, x_zero, p_plane, p_side} = inst_i;
+          a_valid, a_first, a_last, a_relu, a_bank, a_addr, x_zero, p_plane, p_side} = inst_i[InstWidth-1:LastWidth];
+
+  wire os     = OutputStationary != 0 && os_i;
+  wire x_last = os && inst_i[0];  // output stationary: the last term of a group, with where its sums go
 
   // ---------------------------------------------------------------- activations and weights become one skewed wave
   wire [Rows*ActWidth-1:0]  act_line, act;
-  wire                      valid, swap, zero;
+  wire                      valid, swap, zero, last;
   reg  [Rows*WordWidth-1:0] line;
   wire [Rows*WordWidth-1:0] wave;
 
@@ -113,14 +122,43 @@ module core #(
   assign act = zero ? {(Rows*ActWidth){1'b0}} : act_line;
 
   delay #(
-    .Width  (3),
+    .Width  (4),
     .Cycles (1)
   ) u_x_delay (
     .clk_i  (clk_i),
     .rst_ni (rst_ni),
-    .data_i ({x_valid, x_valid && x_swap, x_zero}),
-    .data_o ({valid, swap, zero})
+    .data_i ({x_valid, x_valid && x_swap, x_zero, x_valid && x_last}),
+    .data_o ({valid, swap, zero, last})
   );
+
+  // ---------------------------------------------------------------- output stationary: weights come from the north, skewed as well
+  wire [Cols*WgtWidth-1:0] col_wgt;
+  generate
+    if (OutputStationary != 0) begin : gen_os_wgt
+      wire [Cols*WgtWidth-1:0] term_wgt;
+      delay #(
+        .Width  (Cols * WgtWidth),
+        .Cycles (1)
+      ) u_delay (
+        .clk_i  (clk_i),
+        .rst_ni (rst_ni),
+        .data_i (wgt_i[Cols*WgtWidth-1:0]),
+        .data_o (term_wgt)
+      );
+
+      l0 #(
+        .Lanes (Cols),
+        .Width (WgtWidth)
+      ) u_l0 (
+        .clk_i  (clk_i),
+        .rst_ni (rst_ni),
+        .data_i (term_wgt),
+        .data_o (col_wgt)
+      );
+    end else begin : gen_ws_wgt
+      assign col_wgt = {(Cols*WgtWidth){1'b0}};
+    end
+  endgenerate
 
   l0 #(
     .Lanes (Rows),
@@ -151,7 +189,7 @@ module core #(
       end
       wire [ActWidth-1:0]  code = act[r*ActWidth +: ActWidth];
       wire [WordWidth-1:0] word = wave[r*WordWidth +: WordWidth];
-      always @(*) line[r*WordWidth +: WordWidth] = {wgt_valid_i, wgt_group_i, flit, valid, swap, code};
+      always @(*) line[r*WordWidth +: WordWidth] = {os ? last : wgt_valid_i, wgt_group_i, flit, valid, swap, code};
       always @(*) {row_wgt_valid[r], row_wgt_group[r*GroupWidth +: GroupWidth], row_wgt[r*FlitWidth +: FlitWidth],
                    row_valid[r], row_swap[r], row_act[r*ActWidth +: ActWidth]} = word;
     end
@@ -168,17 +206,20 @@ module core #(
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
     .GroupWidth (GroupWidth),
-    .Simd       (Simd)
+    .Simd       (Simd),
+    .OutputStationary (OutputStationary)
   ) u_array (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
     .simd_i       (simd_i),
+    .os_i         (os),
     .valid_i      (row_valid),
     .swap_i       (row_swap),
     .act_i        (row_act),
     .wgt_valid_i  (row_wgt_valid),
     .wgt_group_i  (row_wgt_group),
     .wgt_i        (row_wgt),
+    .wgt_n_i      (col_wgt),
     .psum_valid_o (col_valid),
     .psum_o       (col_psum)
   );
@@ -196,6 +237,10 @@ module core #(
   );
 
   // ---------------------------------------------------------------- where each psum goes, timed to meet it
+  wire                     d_valid, d_acc, d_rbank, d_wbank;  // output stationary: of a whole group, a cycle earlier
+  wire [PsumAddrWidth-1:0] d_addr;
+  wire [1:0]               d_plane;
+  wire [SideWidth-1:0]     d_side;
   wire                     r_valid, r_acc, r_rbank, r_wbank;  // one cycle before the psum: bank read
   wire [PsumAddrWidth-1:0] r_addr;
   wire [1:0]               r_plane;
@@ -210,9 +255,40 @@ module core #(
   ) u_dest_delay (
     .clk_i  (clk_i),
     .rst_ni (rst_ni),
-    .data_i ({x_valid, p_acc, p_rbank, p_wbank, p_addr, p_plane, p_side}),
-    .data_o ({r_valid, r_acc, r_rbank, r_wbank, r_addr, r_plane, r_side})
+    .data_i ({x_valid && (!os || x_last), p_acc, p_rbank, p_wbank, p_addr, p_plane, p_side}),
+    .data_o ({d_valid, d_acc, d_rbank, d_wbank, d_addr, d_plane, d_side})
   );
+
+  generate
+    if (OutputStationary != 0) begin : gen_os_dest
+      wire                           valid_g, acc_g, rbank_g, wbank_g;
+      wire [PsumAddrWidth-1:0]       addr_g;
+      wire [1:0]                     plane_g;
+      wire [SideWidth-1:0]           side_g;
+
+      os_dest #(
+        .Rows      (Rows),
+        .AddrWidth (PsumAddrWidth),
+        .FlagWidth (5 + SideWidth)
+      ) u_dest (
+        .clk_i   (clk_i),
+        .rst_ni  (rst_ni),
+        .start_i (os && d_valid),
+        .addr_i  (d_addr),
+        .flags_i ({d_acc, d_rbank, d_wbank, d_plane, d_side}),
+        .valid_o (valid_g),
+        .addr_o  (addr_g),
+        .flags_o ({acc_g, rbank_g, wbank_g, plane_g, side_g})
+      );
+
+      assign {r_valid, r_acc, r_rbank, r_wbank, r_addr, r_plane, r_side} =
+        os ? {valid_g, acc_g, rbank_g, wbank_g, addr_g, plane_g, side_g}
+           : {d_valid, d_acc, d_rbank, d_wbank, d_addr, d_plane, d_side};
+    end else begin : gen_ws_dest
+      assign {r_valid, r_acc, r_rbank, r_wbank, r_addr, r_plane, r_side} =
+        {d_valid, d_acc, d_rbank, d_wbank, d_addr, d_plane, d_side};
+    end
+  endgenerate
 
   delay #(
     .Width  (DestWidth),
@@ -323,6 +399,15 @@ module core #(
     .out_o       (out_o)
   );
 
+`ifndef SYNTHESIS
+  initial begin
+    if (OutputStationary != 0 && Cols > WgtLanes * Rows)
+      $fatal(1, "%m: WgtLanes %0d of Rows %0d; expected a word that holds the weights of Cols %0d", WgtLanes, Rows, Cols);
+    if (OutputStationary != 0 && PsumDepth < Rows)
+      $fatal(1, "%m: PsumDepth %0d; expected the lines of a group of pixels, Rows %0d", PsumDepth, Rows);
+  end
+`endif
+
 `ifdef SIM_CHECKS
   localparam integer BankParts = ActHalves * ActSegs;
   wire [ActBanks*BankParts-1:0] x_bank;  // enables of the bank that a pixel reads
@@ -336,6 +421,9 @@ module core #(
   always @(posedge clk_i) begin
     if (rst_ni) begin
       if ((^{x_valid, a_valid, act_we_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on a valid or an enable");
+      if (OutputStationary != 0 && os_i === 1'bx) $fatal(1, "%m: X on os");
+      if (os && (^{x_valid && x_last, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on last or a flit");
+      if (os && wgt_valid_i) $fatal(1, "%m: a weight flit, but outputs are stationary");
       if (x_valid && (^{x_zero, p_plane, p_side}) === 1'bx) $fatal(1, "%m: X in the fields of a pixel");
       if (x_valid && !x_zero && |(act_we_i & x_bank) && x_addr[LineAddrWidth-1:0] == act_waddr_i)
         $fatal(1, "%m: activation line %0d is read while it is written", x_addr);

@@ -16,6 +16,7 @@ module engine #(
   parameter integer MulWidth  = 28,     // bits of M, two's complement
   parameter integer BiasWidth = 36,     // bits of B, two's complement
   parameter integer Layers    = 32,     // descriptors
+  parameter integer OutputStationary = 0,  // 1: a descriptor may ask for either dataflow; Cols divides WgtLanes * Rows
   parameter integer WgtPower  = 0,      // the weight format, see mac_tile
   parameter integer WgtZero   = 0,
   parameter integer WgtStep   = 1,
@@ -76,6 +77,7 @@ module engine #(
   localparam integer WideWidth     = 32;
   localparam integer SideWidth     = 4;
   localparam integer LineWidth     = Rows * ActWidth;
+  localparam integer LastWidth     = (OutputStationary != 0) ? 1 : 0;
 
   // ---------------------------------------------------------------- descriptors
   wire                     desc_re;
@@ -111,6 +113,9 @@ module engine #(
   wire [LineAddrWidth-1:0] out_base;
   wire [13:0]              out_map_n;
   wire                     simd, out_pair;
+  wire                     os_layer, os, x_last;
+  wire [7:0]               window_n;
+  wire                     term_ready, os_missing, os_early;
 
   sequencer #(
     .ActAddrWidth  (ActAddrWidth),
@@ -120,7 +125,9 @@ module engine #(
     .ActWidth      (ActWidth),
     .DrainCycles   (Rows + Cols + 4),
     .Layers        (Layers),
-    .Simd          (Simd)
+    .Simd          (Simd),
+    .OutputStationary (OutputStationary),
+    .Rows          (Rows)
   ) u_sequencer (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
@@ -140,10 +147,14 @@ module engine #(
     .load_stop_o  (load_stop),
     .passes_n_o   (passes_n),
     .tiles_n_o    (tiles_n),
-    .tile_ready_i (tile_ready),
+    .tile_ready_i (os ? term_ready : tile_ready),
     .take_o       (take),
-    .missing_i    (missing),
-    .early_i      (early),
+    .missing_i    (missing || os_missing),
+    .early_i      (early || os_early),
+    .os_layer_o   (os_layer),
+    .os_o         (os),
+    .window_n_o   (window_n),
+    .x_last_o     (x_last),
     .x_valid_o    (x_valid),
     .x_swap_o     (x_swap),
     .x_zero_o     (x_zero),
@@ -170,6 +181,10 @@ module engine #(
   wire [ColWidth-1:0]   par_col;
   wire [7:0]            par_part;
   wire                  sum_swap;
+  wire                  ws_ready, ws_par_valid;
+  wire [ColWidth-1:0]   ws_par_col;
+  wire [7:0]            ws_par_part;
+  wire [WordWidth-1:0]  core_wgt;
 
   loader #(
     .Groups     (Groups),
@@ -181,25 +196,92 @@ module engine #(
   ) u_loader (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
-    .start_i      (load_start),
+    .start_i      (load_start && !os_layer),
     .stop_i       (load_stop),
     .simd_i       (simd),
     .passes_n_i   (passes_n),
     .tiles_n_i    (tiles_n),
     .valid_i      (wgt_valid_i),
     .last_i       (wgt_last_i),
-    .ready_o      (wgt_ready_o),
+    .ready_o      (ws_ready),
     .wgt_valid_o  (flit_valid),
     .wgt_group_o  (flit_group),
-    .par_valid_o  (par_valid),
-    .par_col_o    (par_col),
-    .par_part_o   (par_part),
+    .par_valid_o  (ws_par_valid),
+    .par_col_o    (ws_par_col),
+    .par_part_o   (ws_par_part),
     .tile_ready_o (tile_ready),
-    .take_i       (take),
-    .par_take_i   (sum_swap),
+    .take_i       (take && !os),
+    .par_take_i   (sum_swap && !os),
     .missing_o    (missing),
     .early_o      (early)
   );
+
+  generate
+    if (OutputStationary != 0) begin : gen_os_loader
+      localparam integer Terms     = WgtLanes * Rows / Cols;  // in a word
+      localparam integer TermWidth = Cols * WgtWidth;
+      wire [TermWidth-1:0] term_wgt;
+      wire                 os_ready, os_par_valid;
+      wire [ColWidth-1:0]  os_par_col;
+      wire [7:0]           os_par_part;
+
+      os_loader #(
+        .Terms     (Terms),
+        .TermWidth (TermWidth),
+        .Cols      (Cols),
+        .ColWidth  (ColWidth),
+        .ParWords  (ParWords)
+      ) u_os_loader (
+        .clk_i        (clk_i),
+        .rst_ni       (rst_ni),
+        .start_i      (load_start && os_layer),
+        .stop_i       (load_stop),
+        .passes_n_i   (passes_n),
+        .tiles_n_i    (tiles_n),
+        .valid_i      (wgt_valid_i),
+        .last_i       (wgt_last_i),
+        .data_i       (wgt_data_i),
+        .ready_o      (os_ready),
+        .term_ready_o (term_ready),
+        .wgt_o        (term_wgt),
+        .term_i       (take && os),
+        .term_last_i  (x_last),
+        .par_valid_o  (os_par_valid),
+        .par_col_o    (os_par_col),
+        .par_part_o   (os_par_part),
+        .par_take_i   (sum_swap && os),
+        .missing_o    (os_missing),
+        .early_o      (os_early)
+      );
+
+      // only one of the two loaders runs
+      assign wgt_ready_o = ws_ready || os_ready;
+      assign par_valid   = ws_par_valid || os_par_valid;
+      assign par_col     = os ? os_par_col : ws_par_col;
+      assign par_part    = os ? os_par_part : ws_par_part;
+      if (Terms > 1) begin : gen_wide
+        assign core_wgt = os ? {{(WordWidth-TermWidth){1'b0}}, term_wgt} : wgt_data_i;
+      end else begin : gen_whole
+        assign core_wgt = wgt_data_i;
+        wire unused_term = &{1'b0, term_wgt};
+      end
+
+`ifndef SYNTHESIS
+      initial if (WgtLanes * Rows % Cols != 0)
+        $fatal(1, "%m: WgtLanes %0d, Rows %0d, Cols %0d; expected words of whole terms", WgtLanes, Rows, Cols);
+`endif
+    end else begin : gen_ws_loader
+      wire unused_os = &{1'b0, os, x_last, window_n};
+      assign term_ready  = 1'b0;
+      assign os_missing  = 1'b0;
+      assign os_early    = 1'b0;
+      assign wgt_ready_o = ws_ready;
+      assign par_valid   = ws_par_valid;
+      assign par_col     = ws_par_col;
+      assign par_part    = ws_par_part;
+      assign core_wgt    = wgt_data_i;
+    end
+  endgenerate
 
   // ---------------------------------------------------------------- datapath
   wire                          act_load = load_valid_i && load_ready_o;
@@ -254,6 +336,18 @@ module engine #(
     end
   endgenerate
 
+  wire [12+SideWidth+ActAddrWidth+2*PsumAddrWidth:0] plain_inst = {
+    x_valid, x_swap, x_addr, p_acc, 1'b0, 1'b0, p_addr, 5'd0, {PsumAddrWidth{1'b0}},
+    x_zero, p_plane, p_final, p_swap, p_first, p_last};
+  wire [12+SideWidth+ActAddrWidth+2*PsumAddrWidth+LastWidth:0] inst;
+  generate
+    if (OutputStationary != 0) begin : gen_os_inst
+      assign inst = {plain_inst, x_last};
+    end else begin : gen_ws_inst
+      assign inst = plain_inst;
+    end
+  endgenerate
+
   core #(
     .Rows      (Rows),
     .Cols      (Cols),
@@ -270,20 +364,20 @@ module engine #(
     .ActSegs   (ActSegs),
     .ActHalves (ActHalves),
     .Simd      (Simd),
-    .SideWidth (SideWidth)
+    .SideWidth (SideWidth),
+    .OutputStationary (OutputStationary)
   ) u_core (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
     .simd_i       (simd),
+    .os_i         (os),
     .act_we_i     (act_we),
     .act_waddr_i  (act_load ? load_addr_i[LineAddrWidth-1:0] : code_addr),
     .act_wdata_i  (act_wdata),
     .wgt_valid_i  (flit_valid),
     .wgt_group_i  (flit_group),
-    .wgt_i        (wgt_data_i),
-    .inst_i       ({x_valid, x_swap, x_addr, p_acc, 1'b0, 1'b0, p_addr,
-                    5'd0, {PsumAddrWidth{1'b0}},
-                    x_zero, p_plane, p_final, p_swap, p_first, p_last}),
+    .wgt_i        (core_wgt),
+    .inst_i       (inst),
     .psum_valid_o (sum_valid),
     .psum_o       (psum_unused),
     .sum_o        (sum),
@@ -293,14 +387,43 @@ module engine #(
   );
 
   // ---------------------------------------------------------------- psums become codes
-  wire                      final_valid = sum_valid && sum_side[3];
+  wire                      line_final = sum_valid && sum_side[3];
+  wire                      final_valid, final_swap, final_first, final_last;
   wire                      code_valid, pool_valid, code_first, code_last;
   wire [Cols*ActWidth-1:0]  code;
   wire [Cols*WideWidth-1:0] code_wide;
   reg  [Cols*WideWidth-1:0] wide_q;
   reg                       start_q;
 
-  assign sum_swap = final_valid && sum_side[2];
+  generate
+    if (OutputStationary != 0) begin : gen_os_window
+      wire keep, swap, first, last;
+
+      os_window #(
+        .Rows (Rows)
+      ) u_window (
+        .clk_i      (clk_i),
+        .rst_ni     (rst_ni),
+        .start_i    (load_start),
+        .window_n_i (window_n),
+        .map_n_i    (out_map_n),
+        .valid_i    (line_final && os),
+        .begins_i   (sum_side[2]),
+        .swap_o     (swap),
+        .keep_o     (keep),
+        .first_o    (first),
+        .last_o     (last)
+      );
+
+      assign final_valid = line_final && (!os || keep);
+      assign {final_swap, final_first, final_last} = os ? {swap, first, last} : sum_side[2:0];
+    end else begin : gen_ws_window
+      assign final_valid = line_final;
+      assign {final_swap, final_first, final_last} = sum_side[2:0];
+    end
+  endgenerate
+
+  assign sum_swap = final_valid && final_swap;
 
   requantize #(
     .Cols      (Cols),
@@ -322,7 +445,7 @@ module engine #(
     .max_i       (max),
     .valid_i     (final_valid),
     .swap_i      (sum_swap),
-    .side_i      (sum_side[1:0]),
+    .side_i      ({final_first, final_last}),
     .sum_i       (sum),
     .valid_o     (code_valid),
     .side_o      ({code_first, code_last}),

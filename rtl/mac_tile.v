@@ -1,8 +1,9 @@
-// mac_tile.v - one weight-stationary processing element: when valid, psum_o <= psum_i + wgt * act_i.
+// mac_tile.v - one processing element. Weight stationary: when valid, psum_o <= psum_i + wgt * act_i.
 // wgt is the active weight; on the first pixel of a tile (swap_i) it is the shadow weight, which then becomes the active one.
 // With Simd, in a layer of pairs (simd_i): psum_o <= psum_i + wgt * low half of act_i + wgt_hi * its high half, two channels at once.
-// Latency 1 cycle in both directions (west to east, north to south).
-// Golden: model.golden.cycle.step_pe.
+// Output stationary (os_i): sum <= (swap_i ? 0 : sum) + wgt_n_i * act_i; behind the last term (wgt_valid_i) it is handed to psum_o.
+// Latency 1 cycle in both directions (west to east, north to south); of a sum 2 cycles from its last term to psum_o.
+// Golden: model.golden.cycle.step_pe, model.golden.os_cycle.step_pe.
 `default_nettype none
 
 module mac_tile #(
@@ -16,16 +17,21 @@ module mac_tile #(
   parameter integer GroupWidth = 2,   // bits of a flit's number: its column group; with Simd, above it, for which half its weights are
   parameter integer Group      = 0,   // this column's group: column / WgtLanes
   parameter integer Lane       = 0,   // this column's place in the flit: column % WgtLanes
-  parameter integer Simd       = 0    // 1: it can multiply pairs; ActWidth is even then
+  parameter integer Simd       = 0,    // 1: it can multiply pairs; ActWidth is even then
+  parameter integer OutputStationary = 0  // 1: both dataflows, switched by os_i; 0: weight stationary, os_i is not looked at
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
   input  wire                         simd_i,       // pairs; still from a tile's first pixel to its last
+  // mode: output stationary; changes only while nothing is on the way
+  input  wire                         os_i,
   // from west: pixels
   input  wire                         valid_i,
-  input  wire                         swap_i,       // with valid_i: the first pixel of a tile
+  input  wire                         swap_i,       // with valid_i: the first pixel of a tile; output stationary: the first term
   input  wire [ActWidth-1:0]          act_i,
-  // from west: weight flits, on their own path
+  // from west, output stationary: finished sums move south by a row
+  input  wire                         shift_i,
+  // from west: weight flits, on their own path; output stationary: the flag alone, which marks the last term
   input  wire                         wgt_valid_i,
   input  wire [GroupWidth-1:0]        wgt_group_i,
   input  wire [WgtLanes*WgtWidth-1:0] wgt_i,        // lane l at [l*WgtWidth +: WgtWidth]
@@ -33,12 +39,16 @@ module mac_tile #(
   output wire                         valid_o,
   output wire                         swap_o,
   output wire [ActWidth-1:0]          act_o,
+  output wire                         shift_o,
   output wire                         wgt_valid_o,
   output wire [GroupWidth-1:0]        wgt_group_o,
   output wire [WgtLanes*WgtWidth-1:0] wgt_o,
-  // from north, to south
+  // from north, to south: psums; output stationary: finished sums, and weights on their own wires
   input  wire [PsumWidth-1:0]         psum_i,
-  output wire [PsumWidth-1:0]         psum_o
+  output wire [PsumWidth-1:0]         psum_o,
+  output wire                         psum_valid_o,
+  input  wire [WgtWidth-1:0]          wgt_n_i,
+  output wire [WgtWidth-1:0]          wgt_s_o
 );
 
   localparam integer ProdWidth = ActWidth + WgtWidth;  // |act * wgt| <= (2^A - 1) * 2^(W-1) < 2^(A+W-1)
@@ -56,10 +66,63 @@ module mac_tile #(
   reg  [WgtWidth-1:0]         shadow_hi_q, active_hi_q;  // those of the high halves; without Simd nobody writes or reads them
   reg  [PsumWidth-1:0]        psum_q;
 
-  // The first pixel of a tile already multiplies by the new weight: no bubble between tiles.
-  wire [WgtWidth-1:0] wgt = swap_i ? shadow_q : active_q;
+  wire                 os;    // output stationary now
+  wire [WgtWidth-1:0]  wgt;   // what the activation is multiplied by
+  wire [PsumWidth-1:0] base;  // what the product is added to
 
-  wire [PsumWidth-1:0] power_sum;  // psum_i + wgt * act_i of powers of two
+  // The first pixel of a tile already multiplies by the new weight: no bubble between tiles.
+  wire [WgtWidth-1:0] kept = swap_i ? shadow_q : active_q;
+
+  // Output stationary: psum_q adds up one pixel's terms, active_q takes the weights south. A finished sum waits in drain_q
+  // until the rows below have theirs, then moves south row by row while psum_q is already at the next pixel.
+  generate
+    if (OutputStationary != 0) begin : gen_os
+      reg                 shift_q;
+      reg                 done_q;   // drain_q was filled by this very element
+      reg [PsumWidth-1:0] drain_q;
+
+      always @(posedge clk_i) begin
+        if (!rst_ni) begin
+          shift_q <= 1'b0;
+          done_q  <= 1'b0;
+          drain_q <= {PsumWidth{1'b0}};
+        end else begin
+          shift_q <= shift_i;
+          done_q  <= os_i && wgt_valid_q;
+          if (os_i && wgt_valid_q) drain_q <= psum_q;
+          else if (shift_i)        drain_q <= psum_i;
+        end
+      end
+
+      assign os           = os_i;
+      assign wgt          = os_i ? wgt_n_i : kept;
+      assign base         = !os_i ? psum_i : swap_i ? {PsumWidth{1'b0}} : psum_q;
+      assign shift_o      = shift_q;
+      assign psum_o       = os_i ? drain_q : psum_q;
+      assign psum_valid_o = os_i ? done_q || shift_q : valid_q;
+
+`ifdef SIM_CHECKS
+      always @(posedge clk_i) begin
+        if (rst_ni) begin
+          if ((^{os_i, shift_i}) === 1'bx)    $fatal(1, "%m: X on os or shift");
+          if (shift_i && !os_i)               $fatal(1, "%m: shift, but weights are stationary");
+          if (shift_i && wgt_valid_q)         $fatal(1, "%m: a sum is finished before the one before has moved on");
+          if (os_i && wgt_valid_i && !valid_i) $fatal(1, "%m: last without a valid term");
+        end
+      end
+`endif
+    end else begin : gen_ws
+      wire unused = &{1'b0, os_i, shift_i, wgt_n_i};
+      assign os           = 1'b0;
+      assign wgt          = kept;
+      assign base         = psum_i;
+      assign shift_o      = 1'b0;
+      assign psum_o       = psum_q;
+      assign psum_valid_o = valid_q;
+    end
+  endgenerate
+
+  wire [PsumWidth-1:0] power_sum;  // base + wgt * act_i of powers of two
 
   generate
     if (WgtPower != 0 && Simd == 0) begin : gen_power
@@ -73,7 +136,7 @@ module mac_tile #(
       ) u_shift_add (
         .act_i  (act_i),
         .wgt_i  (wgt),
-        .psum_i (psum_i),
+        .psum_i (base),
         .sum_o  (power_sum)
       );
     end else begin : gen_integer
@@ -154,10 +217,10 @@ module mac_tile #(
       if (valid_i) begin
         act_q  <= act_i;
         if (WgtPower != 0) psum_q <= power_sum;
-        else psum_q <= $signed(psum_i) + $signed(wgt) * $signed({1'b0, act_i});  // PsumWidth bits throughout
-        if (swap_i) active_q <= shadow_q;
+        else psum_q <= $signed(base) + $signed(wgt) * $signed({1'b0, act_i});  // PsumWidth bits throughout
+        if (swap_i || os) active_q <= wgt;
       end
-      if (wgt_valid_i) begin
+      if (wgt_valid_i && !os) begin
         wgt_group_q <= wgt_group_i;
         wgt_q       <= wgt_i;
         if (wgt_group_i == Group[GroupWidth-1:0]) shadow_q <= wgt_i[Lane*WgtWidth +: WgtWidth];
@@ -176,7 +239,7 @@ module mac_tile #(
   assign wgt_valid_o = wgt_valid_q;
   assign wgt_group_o = wgt_group_q;
   assign wgt_o       = wgt_q;
-  assign psum_o      = psum_q;
+  assign wgt_s_o     = active_q;
 
 `ifndef SYNTHESIS
   initial begin
@@ -187,6 +250,7 @@ module mac_tile #(
     if (Lane < 0 || Lane >= WgtLanes) $fatal(1, "%m: Lane %0d; expected 0..%0d", Lane, WgtLanes - 1);
     if (Group < 0 || (Group >> ColBits) != 0)
       $fatal(1, "%m: Group %0d does not fit GroupWidth %0d%0s", Group, GroupWidth, (Simd != 0) ? ", one bit of it for the half" : "");
+    if (Simd != 0 && OutputStationary != 0) $fatal(1, "%m: Simd and OutputStationary; expected one of them");
     if (Simd < 0 || Simd > 1) $fatal(1, "%m: Simd %0d; expected 0 or 1", Simd);
     if (Simd != 0 && ActWidth % 2 != 0) $fatal(1, "%m: Simd with ActWidth %0d; expected an even number of bits", ActWidth);
   end
@@ -199,8 +263,8 @@ module mac_tile #(
   wire [WgtWidth-1:0]         mine   = wgt_i[Lane*WgtWidth +: WgtWidth];
   wire                        absent;  // `mine` is no weight: a negative zero, an index past the last
   wire signed [PsumWidth:0]   psum_full;
-  wire                        capture    = wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0];
-  wire                        capture_hi = Simd != 0 && wgt_valid_i && wgt_group_i == High[GroupWidth-1:0];
+  wire                        capture    = wgt_valid_i && !os && wgt_group_i == Group[GroupWidth-1:0];
+  wire                        capture_hi = Simd != 0 && wgt_valid_i && !os && wgt_group_i == High[GroupWidth-1:0];
   wire                        simd       = Simd != 0 && simd_i;
   reg fresh_q, fresh_hi_q;  // shadow_q, shadow_hi_q was loaded since the last swap
   reg loaded_q;             // active_q holds a weight
@@ -231,10 +295,10 @@ module mac_tile #(
     if (Simd != 0) begin : gen_pair_check
       wire signed [PsumWidth:0] low  = value * $signed({1'b0, act_i[HalfWidth-1:0]});
       wire signed [PsumWidth:0] high = value_hi * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
-      assign psum_full = $signed(psum_i) + low + (simd_i ? high : high <<< HalfWidth);
+      assign psum_full = $signed(base) + low + (simd_i ? high : high <<< HalfWidth);
     end else begin : gen_single_check
       wire unused_hi = &{1'b0, value_hi};
-      assign psum_full = $signed(psum_i) + value * $signed({1'b0, act_i});
+      assign psum_full = $signed(base) + value * $signed({1'b0, act_i});
     end
   endgenerate
 
@@ -245,22 +309,22 @@ module mac_tile #(
       loaded_q   <= 1'b0;
       simd_q     <= 1'b0;
     end else begin
-      fresh_q    <= capture || (fresh_q && !swap_i);
+      fresh_q    <= capture || (fresh_q && (!swap_i || os));
       fresh_hi_q <= capture_hi || (fresh_hi_q && !swap_i);
-      loaded_q   <= loaded_q || swap_i;
+      loaded_q   <= !os && (loaded_q || swap_i);  // what output stationary leaves in active_q is no tile's weight
       if (swap_i) simd_q <= simd;
       if ((^{valid_i, swap_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on valid, swap or wgt_valid");
       if (swap_i && !valid_i)             $fatal(1, "%m: swap without a valid pixel");
-      if (swap_i && !fresh_q)             $fatal(1, "%m: swap, but no new weight was loaded");
+      if (swap_i && !fresh_q && !os)      $fatal(1, "%m: swap, but no new weight was loaded");
       if (swap_i && simd && !fresh_hi_q)  $fatal(1, "%m: swap, but no new weight of the high half was loaded");
       if (valid_i && !swap_i && simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
-      if (valid_i && !swap_i && !loaded_q) $fatal(1, "%m: pixel before any weight");
-      if (valid_i && (^{act_i, psum_i, wgt, wgt_hi, simd}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
-      if (wgt_valid_i && (^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
+      if (valid_i && !swap_i && !loaded_q && !os) $fatal(1, "%m: pixel before any weight");
+      if (valid_i && (^{act_i, base, wgt, wgt_hi, simd}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
+      if (wgt_valid_i && !os && (^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
       if ((capture || capture_hi) && absent) $fatal(1, "%m: pattern %b is no weight of this format", mine);
       if (valid_i && psum_full[PsumWidth] != psum_full[PsumWidth-1])
         $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits",
-               $signed(psum_i), value, act_i, simd ? " (a pair)" : "", PsumWidth);
+               $signed(base), value, act_i, simd ? " (a pair)" : "", PsumWidth);
     end
   end
 `endif

@@ -1,6 +1,7 @@
 // sequencer.v - walks the loop nest of each layer's descriptor and issues one pixel instruction a cycle.
 // The address of a pixel is in_start + sum of index * step; outside 0..height-1, 0..width-1 it is padding. See docs/rtl/sequencer.md.
 // Latency: start_i to the first pixel 14 cycles and the first weight tile; FETCH 13 and DRAIN DrainCycles cycles a layer.
+// Output stationary, a pass is the terms of a group of Rows pixels, level 7 walks the groups. See docs/rtl/output_stationary.md.
 // Golden: model.program.interpret.Interpreter (what), model.golden.cycles.layer_cycles (when).
 //
 //   IDLE   until start_i
@@ -18,6 +19,8 @@ module sequencer #(
   parameter integer DrainCycles   = 20,    // from the last pixel to the last code in memory
   parameter integer Layers        = 32,    // descriptors in the table, 256 at most
   parameter integer Simd          = 0,     // 1: the array can multiply pairs
+  parameter integer OutputStationary = 0,  // 1: a descriptor may ask for either dataflow
+  parameter integer Rows          = 8,     // of the array; of no use without OutputStationary
   // derived, leave them
   parameter integer DescAddrWidth = $clog2(Layers * 16)
 ) (
@@ -46,8 +49,13 @@ module sequencer #(
   output wire                     take_o,
   input  wire                     missing_i,
   input  wire                     early_i,
-  // pixel instruction
+  // dataflow
+  output wire                     os_layer_o,  // the descriptor's, from the last cycle of FETCH on
+  output wire                     os_o,        // the array's: not in FETCH or IDLE
+  output wire [7:0]               window_n_o,  // output stationary: lines of a pooling window - 1
+  // pixel instruction; output stationary, a term
   output wire                     x_valid_o,
+  output wire                     x_last_o,    // output stationary: the last of a group
   output wire                     x_swap_o,
   output wire                     x_zero_o,
   output wire [ActAddrWidth-1:0]  x_addr_o,
@@ -74,6 +82,7 @@ module sequencer #(
   localparam integer Words      = 12;
   localparam integer LastLine   = PsumDepth - 1;
   localparam integer LastDrain  = DrainCycles - 1;
+  localparam integer LastOsDrain = DrainCycles + Rows - 1;  // a group leaves the array in Rows cycles
 
   localparam [1:0] Idle = 2'd0, Fetch = 2'd1, Run = 2'd2, Drain = 2'd3;
 
@@ -88,7 +97,8 @@ module sequencer #(
   reg  [31:0] word_q [0:Words-1];   // the descriptor
 
   wire        fetch_end = state_q == Fetch && step_q == Words[7:0];
-  wire        drain_end = state_q == Drain && step_q == LastDrain[7:0];
+  wire        os        = OutputStationary != 0 && word_q[9][13];
+  wire        drain_end = state_q == Drain && step_q == (os ? LastOsDrain[7:0] : LastDrain[7:0]);
   wire        bad_range = count_i == 8'd0 || {24'd0, first_i} + {24'd0, count_i} > Layers;
   wire        start     = state_q == Idle && start_i;
   wire        run_end;
@@ -146,7 +156,7 @@ module sequencer #(
   // ---------------------------------------------------------------- the descriptor's fields, innermost level lowest
   wire [Levels*CountWidth-1:0]   count_n = {
     word_q[2][29:20], word_q[2][19:10], 8'd0, word_q[2][9:8], 6'd0, word_q[2][7:4], 6'd0, word_q[2][3:0],
-    word_q[1][27:18], word_q[1][17:8], 6'd0, word_q[1][7:4], 6'd0, word_q[1][3:0]};
+    word_q[1][27:18], word_q[1][17:8], 6'd0, os ? 4'd0 : word_q[1][7:4], 6'd0, os ? 4'd0 : word_q[1][3:0]};
   wire [Levels*16-1:0]           step16 = {
     4'd0, word_q[10][31:20], word_q[6][31:16], word_q[6][15:0], word_q[5][31:16], word_q[5][15:0],
     word_q[4][31:16], word_q[4][15:0], word_q[3][31:16], word_q[3][15:0]};
@@ -199,23 +209,42 @@ module sequencer #(
   wire pass_first = &first[3:0];
   wire pass_last  = &last[3:0];
 
-  wire bad_mode   = Simd == 0 && (simd_o || out_pair_o);  // asks for what is not built in
+  wire bad_mode   = (Simd == 0 && (simd_o || out_pair_o)) || (OutputStationary == 0 && word_q[9][13]);  // not built in
 
-  assign x_valid_o = state_q == Run && (!pass_first || tile_ready_i) && !bad_mode;
+  // Output stationary a pass is a group's terms: each needs its weights, the last one waits until the group in front has left its rows.
+  wire held;
+  generate
+    if (OutputStationary != 0) begin : gen_os
+      localparam integer GapWidth = (Rows > 1) ? $clog2(Rows) : 1;
+      localparam integer LastGap  = Rows - 1;
+      reg [GapWidth-1:0] gap_q;
+      always @(posedge clk_i) begin
+        if (!rst_ni || state_q != Run)         gap_q <= {GapWidth{1'b0}};
+        else if (x_valid_o && x_last_o)        gap_q <= LastGap[GapWidth-1:0];
+        else if (gap_q != {GapWidth{1'b0}})    gap_q <= gap_q - 1'b1;
+      end
+      assign held = os && (!tile_ready_i || (pass_last && gap_q != {GapWidth{1'b0}}));
+    end else begin : gen_ws
+      assign held = 1'b0;
+    end
+  endgenerate
+
+  assign x_valid_o = state_q == Run && (os ? !held : !pass_first || tile_ready_i) && !bad_mode;
+  assign x_last_o  = os && pass_last;
   assign x_swap_o  = pass_first;
   assign x_zero_o  = y[CoordWidth-1] || x[CoordWidth-1] ||
                      y > word_q[9][CoordWidth-1:0] || x > word_q[9][16 +: CoordWidth];
-  assign p_acc_o   = !(&first[7:4]);
+  assign p_acc_o   = os ? !first[6] : !(&first[7:4]);  // output stationary, level 7 counts groups, not passes of one sum
   assign p_plane_o = word_q[11][16] ? index[6*CountWidth +: 2] : 2'd0;
-  assign p_final_o = &last[7:4];
-  assign p_swap_o  = p_final_o && pass_first;
+  assign p_final_o = os ? last[6] : &last[7:4];
+  assign p_swap_o  = p_final_o && (os ? first[7] : pass_first);
   assign p_first_o = &first[1:0];
   assign p_last_o  = &last[1:0];
   assign run_end   = x_valid_o && (&last);
 
   reg [PsumAddrWidth-1:0] line_q;  // of the pixel within its pass
   always @(posedge clk_i) begin
-    if (!rst_ni || state_q != Run) line_q <= {PsumAddrWidth{1'b0}};
+    if (!rst_ni || state_q != Run || os) line_q <= {PsumAddrWidth{1'b0}};
     else if (x_valid_o)            line_q <= pass_last ? {PsumAddrWidth{1'b0}} : line_q + 1'b1;
   end
   assign p_addr_o = line_q;
@@ -233,7 +262,10 @@ module sequencer #(
   assign load_stop_o  = failed;
   assign passes_n_o   = word_q[10][19:0];
   assign tiles_n_o    = word_q[2][29:20];
-  assign take_o       = x_valid_o && pass_first;
+  assign take_o       = x_valid_o && (os || pass_first);  // output stationary: a term
+  assign os_layer_o   = os;
+  assign os_o         = os && (state_q == Run || state_q == Drain);
+  assign window_n_o   = word_q[1][7:0];
   assign shift_o      = word_q[11][5:0];
   assign max_o        = word_q[11][8 +: ActWidth];
   assign wide_o       = word_q[11][17];
@@ -249,6 +281,8 @@ module sequencer #(
     if (Layers < 2 || Layers > 256)  $fatal(1, "%m: Layers %0d; expected 2 to 256", Layers);
     if (ActAddrWidth > 16)           $fatal(1, "%m: ActAddrWidth %0d; expected 16 or less", ActAddrWidth);
     if (ActWidth > 8)                $fatal(1, "%m: ActWidth %0d; expected 8 or less", ActWidth);
+    if (OutputStationary != 0 && DrainCycles + Rows > 255)
+      $fatal(1, "%m: DrainCycles %0d, Rows %0d; expected 255 or less together", DrainCycles, Rows);
     if (DrainCycles < 1 || DrainCycles > 255) $fatal(1, "%m: DrainCycles %0d; expected 1 to 255", DrainCycles);
   end
 `endif

@@ -16,6 +16,7 @@ from model.golden.cycles import floor_cycles, layer_macs, scale_sim_cycles
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.program.compile import Program, compile_graph
+from model.program.dataflows import dataflow_table, table_lines
 from model.program.fit import fitting_shape
 from scripts.guard import guarded
 from scripts.numbers import whole_number
@@ -83,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--input", default="fold", help="how the input is laid out: none, fold or patch (%(default)s)")
     parser.add_argument("--simd", default="", help="0: no pairs of narrow codes, and no hardware for them (1)")
     parser.add_argument("--act-width", default="", help="bits of the array's activations (as the network needs)")
+    parser.add_argument("--dataflow", default="ws", help="ws, os, or auto: the one of fewer cycles (%(default)s)")
     parser.add_argument("--stall", default="0", help="hold stream words back, of 256 (%(default)s)")
     parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
     parser.add_argument("--checks", default="", help="1: the assertions of the RTL as well, which is slower")
@@ -103,8 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     pixels = load_image(args.image, args.data, graph)
     image = image_name(args.image, args.data, pixels)
     act_width = whole_number("ACT_WIDTH", args.act_width, 0) if args.act_width else None
-    shape = fitting_shape(graph, rows, cols, act_width, mode=args.input, simd=args.simd != "0")
-    program = compile_graph(graph, shape, args.input)
+    shape = fitting_shape(graph, rows, cols, act_width, mode=args.input, simd=args.simd != "0", dataflow=args.dataflow)
+    program = compile_graph(graph, shape, args.input, dataflow=args.dataflow)
     maps = Maps.of(graph, pixels)
     out = Path(args.out) / graph.name
     with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):
@@ -128,7 +130,16 @@ def _run(
         index: layer_macs(layer, *maps.inputs[index].shape[1:]) for index, layer in enumerate(graph.layers)
     }  # by layer
     checks, waves = args.checks == "1", args.waves == "1"
-    told = (graph.sha256, hashlib.sha256(pixels).hexdigest(), program.shape, args.input, chosen, stall, checks)
+    told = (
+        graph.sha256,
+        hashlib.sha256(pixels).hexdigest(),
+        program.shape,
+        args.input,
+        args.dataflow,
+        chosen,
+        stall,
+        checks,
+    )
     progress = Progress(out / "progress.json", run_key(args.sim, told))
     if waves or progress.next_of(first, last) > last:  # a dump is of all layers; and a run of none is no run
         progress.clear()
@@ -158,6 +169,8 @@ def _run(
         entry = {"cycles": run.cycles, "pixels": run.pixels, "waiting": run.waiting, "filling": run.filling}
         print(table_line(name, entry, macs[run.layer], cells, run.cycles / max(seconds, 1e-9)), flush=True)
 
+    for text in table_lines(dataflow_table(graph, program.shape.rows, program.shape.cols, args.input), program):
+        print(text)
     print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
     pairs = [item.layer.name for item in program.layers if item.descriptor.simd]
     if pairs:
@@ -215,6 +228,7 @@ def _result(
             {
                 "name": layer.name,
                 "simd": bool(program.layers[index].descriptor.simd),
+                "dataflow": program.layers[index].dataflow,
                 "macs": macs[index],
                 "cycles": run.get("cycles"),
                 "predicted_cycles": predicted.total,
@@ -241,6 +255,8 @@ def _result(
         "whole": (first, last) == (0, len(graph.layers) - 1),
         "simulator": args.sim,
         "input": args.input,
+        "dataflow": args.dataflow,
+        "dataflows": dataflow_table(graph, shape.rows, shape.cols, args.input),
         "stall": int(args.stall),
         "checks": args.checks == "1",
         "engine": shape.parameters,

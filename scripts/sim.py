@@ -15,12 +15,14 @@ from model.errors import LockstepError
 from model.files import alone, write_atomic, write_json
 from model.vectors.check import require_psum_bits
 from model.vectors.manifest import NAME
+from model.vectors.os_check import require_os_psum_bits
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.proposals import refuse_with_proposal
 from tb.common.runner import DEFAULT_SEED, SimulationError, simulate
 from tb.common.weight_formats import weight_parameters
 from tb.core.launch import run_replay, wave_format
+from tb.core.os_replay import OsReplay
 from tb.core.replay import DEFAULT_WGT_LANES, Replay
 from tb.waves.layout import gtkwave, surfer
 
@@ -28,6 +30,7 @@ DEFAULT_SET = Path("vectors/vgg16/features.27/imgsample")
 OUT = Path("build/sim")
 REGISTER_TEST = "test_registers_of_back_to_back_tiles_shorter_than_the_wave"
 PAIR_TEST = "test_registers_of_pairs_and_single_codes_in_turns"
+OS_REGISTER_TEST = "test_no_bubble_between_groups_of_as_many_terms_as_rows"
 RESULTS = ("core.fst", "core.gtkw", "core.sucl", "core.vcd", "job.json", "progress.jsonl", "report.json", "result.json")
 OWN = {*RESULTS, "build", "lock", "proposed"}
 FATAL = re.compile(r"FATAL|%Fatal|%Error")
@@ -75,17 +78,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespace, waves: str | None) -> int:
     started, dump = time.monotonic(), None if waves is None else out / f"core.{waves}"
-    replays: list[Replay] = []
+    replays: list[Replay | OsReplay] = []
 
-    def begin(replay: Replay) -> None:
-        require_psum_bits(replay.vectors, str(manifest or folder / NAME))
+    def begin(replay: Replay | OsReplay) -> None:
+        where = str(manifest or folder / NAME)
+        if isinstance(replay, OsReplay):
+            require_os_psum_bits(replay.vectors, where)
+        else:
+            require_psum_bits(replay.vectors, where)
         replays.append(replay)
         bits, array = replay.manifest.bits, replay.manifest.array
         powers = "" if bits.wgt_power is None else f" ({bits.weights.name})"
         widths = f"act {bits.act}, wgt {bits.wgt}{powers}, psum {bits.psum} bits"
         shape = replay.plan.shape
-        pairs = ", two channels a row" if shape.simd else ""
-        print(f"{folder} on the {shape.rows}x{array.cols} array ({widths}{pairs})", flush=True)
+        pairs = ", two channels a row" if getattr(shape, "simd", False) else ""
+        flow = ", output stationary" if isinstance(replay, OsReplay) else ""
+        print(f"{folder} on the {shape.rows}x{array.cols} array{flow} ({widths}{pairs})", flush=True)
 
     try:
         result: dict[str, Any] = run_replay(
@@ -138,7 +146,7 @@ def _build_root(out: Path) -> Path:
     return Path(os.environ.get("LOCKSTEP_BUILD") or out / "build")
 
 
-def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> dict[str, Any]:
+def _registers(replay: Replay | OsReplay, simulator: str, seed: int, build_root: Path) -> dict[str, Any]:
     """Every PE register at every edge against the cycle model, on the set's array, 8x8 at most."""
     parameters = replay.parameters
     rows, cols, lanes = min(parameters["Rows"], 8), min(parameters["Cols"], 8), parameters["WgtLanes"]
@@ -158,6 +166,9 @@ def _registers(replay: Replay, simulator: str, seed: int, build_root: Path) -> d
     if "Simd" in parameters:
         chosen |= {"Simd": 1, "GroupWidth": chosen["GroupWidth"] + 1}
         tests = "tb.mac_array.mac_array_pair_tests", PAIR_TEST
+    if isinstance(replay, OsReplay):
+        chosen["OutputStationary"] = 1
+        tests = "tb.mac_array.mac_array_os_tests", OS_REGISTER_TEST
     result: dict[str, Any] = {"array": [rows, cols], "passed": True}
     try:
         outcome = simulate(

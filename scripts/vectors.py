@@ -23,6 +23,10 @@ from model.vectors.check import check_set
 from model.vectors.folder import replace_folder, require_replaceable
 from model.vectors.generate import describe, generate
 from model.vectors.manifest import NAME
+from model.vectors.os_check import check_os_set
+from model.vectors.os_generate import describe_os, generate_os, os_pass_cycles, render_os, ws_pass_cycles
+from model.vectors.os_manifest import is_output_stationary
+from model.vectors.os_set import read_os_set
 from model.vectors.propose import propose
 from model.vectors.reader import read_set
 from model.vectors.writer import render
@@ -41,9 +45,11 @@ USUAL = {
     "rows": "8",
     "cols": "8",
     "psum": "16",
+    "dataflow": "ws",
     "out": "vectors",
     "simd": "",
 }
+DATAFLOWS = ("ws", "os", "auto")
 
 Array = np.ndarray[Any, Any]
 
@@ -73,14 +79,16 @@ def image_name(image: str, data: str | None, pixels: Array) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', told)}_{hashlib.sha256(content).hexdigest()[:8]}"
 
 
-def set_name(image: str, rows: int, cols: int, psum_bits: int) -> str:
-    """The set's folder: ``img<image name>``, with whatever is not the default array behind it.
+def set_name(image: str, rows: int, cols: int, psum_bits: int, os: bool = False) -> str:
+    """The set's folder: ``img<image name>``, with whatever is not the default behind it.
 
+    >>> set_name("sample", 8, 8, 16, os=True)
+    'imgsample_os'
     >>> set_name("sample", 8, 8, 16), set_name("7", 4, 16, 16), set_name("sample", 8, 8, 19)
     ('imgsample', 'img7_4x16', 'imgsample_psum19')
     """
     array = "" if (rows, cols) == (8, 8) else f"_{rows}x{cols}"
-    return f"img{image}{array}" + ("" if psum_bits == 16 else f"_psum{psum_bits}")
+    return f"img{image}{array}" + ("" if psum_bits == 16 else f"_psum{psum_bits}") + ("_os" if os else "")
 
 
 def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
@@ -149,6 +157,8 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     sizes = {"rows": 8, "cols": 8, "psum": 16}
     rows, cols, psum_bits = (whole_number(name.upper(), getattr(args, name), usual) for name, usual in sizes.items())
+    if args.dataflow not in DATAFLOWS:
+        raise LockstepError(f"DATAFLOW={args.dataflow}; expected one of {', '.join(DATAFLOWS)}")
     path = storage.find(args.net)
     graph = storage.load(path)
     pixels = load_image(args.image, args.data, graph)
@@ -159,11 +169,18 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     manifest = describe(graph, args.layer, image, rows, cols, psum_bits, simd)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
-    set_folder = set_name(image, rows, cols, psum_bits) + ("_simd" if simd else "")
+    cycles = {"ws": ws_pass_cycles(manifest)} | ({} if simd else {"os": os_pass_cycles(describe_os(manifest))})
+    os = not simd and (args.dataflow == "os" or (args.dataflow == "auto" and cycles["os"] < cycles["ws"]))
+    if simd and args.dataflow == "os":
+        raise LockstepError("SIMD=1 and DATAFLOW=os: an array multiplies pairs or is output stationary; expected one")
+    set_folder = set_name(image, rows, cols, psum_bits, os) + ("_simd" if simd else "")
     folder = Path(args.out) / graph.name / args.layer / set_folder
     require_replaceable(folder)
-    vectors = generate(graph, pixels, manifest)
-    written = replace_folder(folder, render(vectors))
+    if os:
+        files = render_os(generate_os(graph, pixels, describe_os(manifest)))
+    else:
+        files = render(generate(graph, pixels, manifest))
+    written = replace_folder(folder, files)
     bound = require_psum_bits(graph.layer(args.layer), psum_bits)
     return {
         "passed": True,
@@ -172,6 +189,9 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
         "layer": args.layer,
         "image": image,
         "array": {"rows": rows, "cols": cols},
+        "dataflow": "os" if os else "ws",
+        "dataflow_given": args.dataflow,
+        "pixel_cycles": cycles,
         "tiles": {"ic": manifest.tiles.ic, "oc": manifest.tiles.oc},
         "files": written.files,
         "lines": written.lines,
@@ -203,7 +223,11 @@ def offer(folder: str) -> int:
 
 def check(folder: str, manifest: str | None) -> int:
     """Print every wrong word of `folder`, `MOST_SHOWN` at most; the status is 1 when there is one."""
-    wrong = check_set(read_set(Path(folder), Path(manifest) if manifest else None))
+    described = Path(manifest) if manifest else None
+    if is_output_stationary(described or Path(folder) / NAME):
+        wrong = check_os_set(read_os_set(Path(folder), described))
+    else:
+        wrong = check_set(read_set(Path(folder), described))
     shown = [str(mismatch) for mismatch in wrong[:MOST_SHOWN]]
     for line in shown:
         print(line)
@@ -236,6 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("rows", "rows of the array"),
         ("cols", "columns of the array"),
         ("psum", "bits of a psum"),
+        ("dataflow", "ws (weight stationary), os (output stationary), or auto: the one of fewer cycles"),
         ("out", "folder for the sets"),
         ("simd", "1: for an array that multiplies pairs of input channels, of 2 bits at most"),
     ):
@@ -254,6 +279,8 @@ def main(arguments: list[str] | None = None) -> int:
     psum, counts = result["psum"], f"{result['files']} files, {result['lines']} lines, {result['bytes']} bytes"
     reach = f"{psum['low']}..{psum['high']} at most (channel {psum['channel']})"
     print(f"{result['folder']}: {counts}, {result['seconds']} s")
+    told = ", ".join(f"{name} {count}" for name, count in result["pixel_cycles"].items())
+    print(f"dataflow {result['dataflow']} (pixel cycles: {told})")
     print(f"psums reach {reach}: {psum['bits_needed']} of {psum['bits']} bits")
     return 0
 

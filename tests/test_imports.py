@@ -60,8 +60,11 @@ WITHOUT_TORCH = (
     "scripts.reporting",
     "scripts.synth",
 )
-REPLAY = ("tb.core.replay", "tb.core.core_tests")
-REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"}
+REPLAY = ("tb.core.replay", "tb.core.os_replay", "tb.core.core_tests")
+REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"} | {
+    "model.vectors.os_manifest",
+    "model.vectors.os_set",
+}
 # Heavy packages that only some runs need: imported where they are used, not with the module.
 LATE = {"PIL", "sklearn", "torchvision"}
 

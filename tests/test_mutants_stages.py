@@ -14,7 +14,7 @@ from tb.common.runner import BuildError, SimulationError
 from tb.mutants import stages
 from tb.mutants.campaign import mutate, read_rtl
 from tb.mutants.patches import read_mutants
-from tb.mutants.stages import DRAW_SEED, STAGES, Kind, Stage, drawn, run_stage, stages_of
+from tb.mutants.stages import DRAW_SEED, DRAWS, OS_DRAWS, STAGES, Kind, Stage, drawn, run_stage, stages_of
 from tb.network.draws import stall_of
 from tests.mutant_patches import TOLD
 
@@ -25,6 +25,11 @@ MUTANTS = read_mutants()
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_stages_are_simulations_of_the_suite(stage: Stage) -> None:
     """What kills a mutant here is a test and a parameter set that `make test` runs as well."""
+    if stage.tests == OS_DRAWS:
+        suite = importlib.import_module("tb.network.test_os")
+        assert stage.array.removesuffix("_os") in suite.BOTH
+        assert stage.draws == (suite.DRAWS,)
+        return
     if stage.draws:
         assert stage.parameters == EVERY_ARRAY[stage.array].parameters
         return
@@ -33,9 +38,12 @@ def test_stages_are_simulations_of_the_suite(stage: Stage) -> None:
         assert stage.parameters in [suite.SMALL | shape for shape in suite.ARRAYS.values()]
         return
     sets = [suite.RANGE] if stage.name == "core_range_tests" else suite.SETS
-    assert tuple(stage.parameters.values()) in sets, stage
+    chosen = dict(stage.parameters)
+    if chosen.pop("OutputStationary", 0):
+        sets = suite.BOTH
+    assert tuple(chosen.values()) in sets, stage
     names = getattr(suite, "NAMES", None)
-    assert names is None or tuple(stage.parameters) == names
+    assert names is None or tuple(chosen) == names
 
 
 def test_no_two_stages_have_one_name() -> None:
@@ -69,7 +77,7 @@ def sorts(each: Draw) -> set[str]:
 
 
 def test_the_drawn_layers_are_of_every_sort() -> None:
-    draws = [draw(DRAW_SEED, index, stage.array) for stage in STAGES for index in stage.draws]
+    draws = [draw(DRAW_SEED, index, stage.array) for stage in STAGES if stage.tests == DRAWS for index in stage.draws]
     found = set().union(*map(sorts, draws))
     assert found == {
         *("padding above", "padding to the left only", "planes", "more than two planes", "banks", "logits"),
@@ -82,16 +90,31 @@ def test_the_drawn_layers_are_of_every_sort() -> None:
 
 
 ACCELERATOR = ["register_tests", "run_tests", "error_tests"]
-ENGINES = ["draws_4x4", "draws_12x4", "draws_4x12", "draws_4x4_pairs", "draws_8x4_pairs", *ACCELERATOR]
+ENGINES = [
+    "draws_4x4",
+    "draws_12x4",
+    "draws_4x12",
+    "draws_4x4_pairs",
+    "draws_8x4_pairs",
+    "os_draws_4x4_os",
+    *ACCELERATOR,
+]
 
 
 def test_a_mutant_meets_the_stages_that_contain_it() -> None:
     names = {module: [stage.name for stage in stages_of(module, RTL)] for module in RTL}
-    core = ["core_unit_tests", "core_range_tests"]
+    core = ["core_unit_tests", "core_range_tests", "core_os_tests"]
     assert names["core"] == [*core, *ENGINES]
     assert names["sfp"] == ["sfp_tests", *core, *ENGINES]
     assert names["delay"] == ["l0_tests", "ofifo_tests", *core, *ENGINES]
-    array = ["mac_tile_tests", "mac_tile_pair_tests", "mac_array_pair_tests", "mac_row_tests", "mac_array_tests"]
+    array = [
+        "mac_tile_tests",
+        "mac_tile_pair_tests",
+        "mac_array_pair_tests",
+        "mac_row_tests",
+        "mac_array_tests",
+        "mac_array_os_tests",
+    ]
     assert names["mac_tile"] == [*array, *core, *ENGINES]
     assert names["walker"] == ["walker_tests", *ENGINES]
     assert names["sequencer"] == ENGINES

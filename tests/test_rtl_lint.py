@@ -19,6 +19,7 @@ BLOCKS = [source.stem for source in SOURCES]
 MODULES = {
     *("mac_tile", "shift_add", "mac_row", "mac_array", "l0", "ofifo", "delay", "sram", "sfp", "core"),
     *("walker", "sequencer", "loader", "requantize", "pool", "writeback", "act_mem", "engine"),
+    *("os_drain", "os_dest", "os_loader", "os_window"),
     *("fifo", "axil_regs", "result_stream", "accelerator"),
 }
 GOLDEN = re.compile(r"(model\.(?:golden|program|numeric)\.\w+)\.(\w+)")
@@ -26,6 +27,9 @@ SHAPES = {
     "default": {},
     "odd": {"Rows": 3, "Cols": 5, "WgtLanes": 2, "ActDepth": 36, "PsumDepth": 144},
     "least": {"Rows": 1, "Cols": 1, "WgtLanes": 1, "ActDepth": 1, "PsumDepth": 1, "PsumWidth": 8},
+    "both dataflows": {"OutputStationary": 1},
+    "both dataflows, odd": {"Rows": 3, "Cols": 5, "WgtLanes": 2, "PsumDepth": 20, "OutputStationary": 1},
+    "both dataflows, least": {"Rows": 1, "Cols": 1, "WgtLanes": 1, "PsumWidth": 8, "OutputStationary": 1},
     "wide": {"Rows": 16, "Cols": 4, "WgtLanes": 4, "ActWidth": 8, "WgtWidth": 8, "PsumWidth": 20},
     "pot4": {"WgtPower": 8},
     "pot2": {"WgtWidth": 2, "WgtPower": 2, "PsumWidth": 6},
@@ -39,6 +43,9 @@ SHAPES = {
 }
 ENGINES = {
     "8x8": {},
+    "both dataflows": {"OutputStationary": 1},
+    "both dataflows, two segments": {"Rows": 8, "Cols": 4, "WgtLanes": 1, "OutputStationary": 1},
+    "both dataflows, whole words": {"Rows": 4, "Cols": 8, "ActDepth": 2048, "OutputStationary": 1},
     "4x4": {"Rows": 4, "Cols": 4, "WgtLanes": 1, "ActDepth": 1000, "PsumDepth": 100, "PsumWidth": 16},
     "16x8, two segments": {"Rows": 16, "Cols": 8, "WgtLanes": 3, "ActDepth": 1000, "MulWidth": 40, "BiasWidth": 60},
     "pot5": {"WgtWidth": 5, "WgtPower": 8, "WgtZero": 1},

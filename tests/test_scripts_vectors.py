@@ -214,7 +214,7 @@ def test_a_result_that_cannot_be_written_is_a_note(place, capsys):
 
 
 def test_names_of_images_and_sets():
-    assert doctest.testmod(scripts.vectors) == (0, 3)
+    assert doctest.testmod(scripts.vectors) == (0, 4)
 
 
 def test_check_and_propose_sets_of_others(place, capsys):

@@ -133,8 +133,8 @@ def test_activations_promised_to_be_small_need_less(tmp_path) -> None:
 
 def test_rung_1_failing_fails_the_whole(folder, tmp_path, monkeypatch, capsys) -> None:
     def change(text: str) -> str:  # a register that is wrong but harmless: the weight flit's data of an idle cycle
-        assert text.count("if (wgt_valid_i) begin\n        wgt_group_q") == 1
-        return text.replace("if (wgt_valid_i) begin\n        wgt_group_q", "begin\n        wgt_group_q")
+        assert text.count("if (wgt_valid_i && !os) begin\n        wgt_group_q") == 1
+        return text.replace("if (wgt_valid_i && !os) begin\n        wgt_group_q", "begin\n        wgt_group_q")
 
     monkeypatch.setenv("LOCKSTEP_RTL", changed_rtl(tmp_path / "rtl", "mac_tile.v", change))
     monkeypatch.delenv("LOCKSTEP_BUILD", raising=False)

@@ -35,6 +35,8 @@ class EngineShape:
         Psum lines of a bank: the longest pass.
     mul_width, bias_width : int
         Bits of M and B of the requantization, signed.
+    output_stationary : int
+        1: built for both dataflows; cols divides wgt_lanes * rows.
     layers : int
         Descriptors in the table, 2..255.
     wgt_power, wgt_zero, wgt_step : int
@@ -64,10 +66,13 @@ class EngineShape:
     wgt_zero: int = 0
     wgt_step: int = 1
     simd: int = 0
+    output_stationary: int = 0
 
     def __post_init__(self) -> None:
+        self._check_both()
         for item in fields(self):
-            value, least = getattr(self, item.name), int(item.name not in ("wgt_power", "wgt_zero", "simd"))
+            value = getattr(self, item.name)
+            least = int(item.name not in ("wgt_power", "wgt_zero", "simd", "output_stationary"))
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of {least} or more")
         if self.rows % self.cols and self.cols % self.rows:
@@ -110,6 +115,31 @@ class EngineShape:
         if self.wgt_power:
             return PowerFormat(self.wgt_power, bool(self.wgt_zero), self.wgt_step)
         return IntFormat(self.wgt_width, signed=True)
+
+    def _check_both(self) -> None:
+        if self.output_stationary and self.simd:
+            raise LockstepError("engine: output_stationary and simd are both 1; expected one of them")
+        if self.output_stationary not in (0, 1):
+            raise LockstepError(f"engine: output_stationary is {self.output_stationary!r}; expected 0 or 1")
+        if self.output_stationary and self.wgt_lanes * self.rows % self.cols:
+            raise LockstepError(
+                f"engine: stream words of {self.wgt_lanes} x {self.rows} weights; output stationary, expected a "
+                f"multiple of the {self.cols} columns"
+            )
+        if self.output_stationary and self.psum_depth < self.rows:
+            raise LockstepError(
+                f"engine: psum_depth is {self.psum_depth}; output stationary, expected {self.rows} or more, the rows"
+            )
+        if self.output_stationary and 2 * self.rows + self.cols > MAX_SIDES:
+            raise LockstepError(
+                f"engine: {self.rows} rows and {self.cols} columns; output stationary, expected at most {MAX_SIDES} "
+                "of twice the rows and the columns"
+            )
+
+    @property
+    def word_terms(self) -> int:
+        """Output stationary, terms of a stream word."""
+        return self.wgt_lanes * self.rows // self.cols
 
     @property
     def banks(self) -> int:

@@ -14,12 +14,16 @@ import numpy as np
 
 from model.errors import LockstepError
 from model.golden.cycles import Cycles, Work, layer_cycles
+from model.golden.os_cycles import os_layer_cycles
 from model.golden.tiling import require_psum_bits
 from model.graph.graph import IntegerGraph, Layer
 from model.graph.wiring import Wiring, require_zero
 from model.program.array import MAX_SUB, EngineShape
 from model.program.descriptor import Descriptor
 from model.program.layout import InnerMap, JoinedMap, Lines, OuterMap
+from model.program.os_compile import os_descriptor, os_work, require_dataflow, turned_map
+from model.program.os_layout import TurnedMap
+from model.program.os_stream import os_layer_stream
 from model.program.pairs import inner_pairs, outer_taken, packed_maps
 from model.program.plan import no_room, place_maps, places_of, side_by_side
 from model.program.reads import Reads, reads_of
@@ -27,7 +31,7 @@ from model.program.stream import Stream, check_widths, join, layer_stream
 from model.program.taken import Taken, take
 
 Array = np.ndarray[Any, Any]
-Source = OuterMap | InnerMap | JoinedMap
+Source = OuterMap | InnerMap | JoinedMap | TurnedMap
 MAX_MAP = 1024  # rows or columns of an input map: coordinates have 11 bits, two's complement
 
 
@@ -41,7 +45,7 @@ class LayerProgram:
     shape : EngineShape
     taken : Taken
         The convolution that the array runs.
-    source : OuterMap, InnerMap or JoinedMap
+    source : OuterMap, InnerMap, JoinedMap or TurnedMap
         The input map as taken.
     target : InnerMap or None
         The output map; None for logits, which leave by the result port.
@@ -76,12 +80,20 @@ class LayerProgram:
     @property
     def cycles(self) -> Cycles:
         """The cycles that it takes, by what they are for."""
+        if self.descriptor.os:
+            return os_layer_cycles(os_work(self.descriptor, self.shape))
         return layer_cycles(self.work)
+
+    @property
+    def dataflow(self) -> str:
+        """``ws`` or ``os``."""
+        return "os" if self.descriptor.os else "ws"
 
     @property
     def stream_length(self) -> int:
         """Words of its stream."""
-        return self.work.out_tiles * (self.work.passes * self.work.groups + self.work.param_words)
+        words = -(-self.descriptor.pass_size // self.shape.word_terms) if self.descriptor.os else self.work.groups
+        return self.work.out_tiles * (self.work.passes * words + self.work.param_words)
 
     def load(self, codes: Array) -> Lines:
         """The lines to load for the input `codes`, unsigned (in_channels, height, width): the layer's own map."""
@@ -89,6 +101,8 @@ class LayerProgram:
 
     def stream(self) -> Stream:
         """Its weights and parameters, in stream order."""
+        if self.descriptor.os:
+            return os_layer_stream(self.layer, self.taken.weight, self.shape, self.descriptor.passes)
         outer = isinstance(self.source, OuterMap)
         sub, pairs = self.descriptor.sub, self.source.pairs
         planes, banks = (sub, 1) if outer else (1, sub)
@@ -164,6 +178,7 @@ def compile_layer(
     mode: str = "fold",
     simd: bool | None = None,
     packed: bool = False,
+    dataflow: str = "ws",
 ) -> LayerProgram:
     """One layer on its own: its input map of height x width is loaded at the bottom, its output goes to the top.
 
@@ -180,12 +195,23 @@ def compile_layer(
         Multiply pairs of input channels; None: where the engine can and it saves cycles.
     packed : bool
         Write the output for a reader of pairs.
+    dataflow : str
+        ``ws``, ``os``, or ``auto``: the one of fewer cycles; ``os`` is for a layer loaded from outside, and lays its
+        input out in a way of its own.
 
     Raises
     ------
     LockstepError
         When the layer does not fit the engine; the line names what would be needed.
     """
+    require_dataflow(dataflow)
+    if dataflow == "os" and mode == "inner":
+        raise _inner_os(layer)
+    if dataflow == "os":
+        return _compile_os(layer, turned_map(layer, height, width, shape), (height, width))
+    if dataflow == "auto" and mode != "inner" and shape.output_stationary:
+        both = [_attempt(layer, height, width, shape, mode, each) for each in ("ws", "os")]
+        return _better(both)
     if mode == "inner":
         taken = take(layer, height, width, shape.rows)
         if layer.act.bits > shape.act_width:
@@ -193,6 +219,38 @@ def compile_layer(
         return _compile(taken, shape, _inner(layer, shape, height, width, simd), packed=packed)
     taken, entering = outer_taken(layer, height, width, shape, mode, simd)
     return _compile(taken, shape, entering, packed=packed)
+
+
+def _attempt(
+    layer: Layer, height: int, width: int, shape: EngineShape, mode: str, dataflow: str
+) -> LayerProgram | LockstepError:
+    try:
+        return compile_layer(layer, height, width, shape, mode, dataflow=dataflow)
+    except LockstepError as error:
+        return error
+
+
+def _better(both: Sequence[LayerProgram | LockstepError]) -> LayerProgram:
+    """The program of fewer cycles, the first of equals; where none fits, the first one's error."""
+    fitting = [each for each in both if isinstance(each, LayerProgram)]
+    if not fitting:
+        raise next(each for each in both if isinstance(each, LockstepError))
+    return min(fitting, key=lambda each: each.cycles.total)
+
+
+def _inner_os(layer: Layer) -> LockstepError:
+    return LockstepError(
+        f"layer {layer.name}: output stationary takes lines that the host has turned, so it is for a layer loaded from "
+        "outside; expected dataflow auto or ws"
+    )
+
+
+def _compile_os(layer: Layer, source: TurnedMap, given: tuple[int, int], base: int | None = None) -> LayerProgram:
+    """`base`: where the output goes, in its bank; None for the top."""
+    shape = source.shape
+    target = _target(layer, shape, layer.map_after(*given), source.lines, base, False)
+    descriptor = os_descriptor(layer, source, shape, target.base if target else 0)
+    return LayerProgram(layer, shape, take(layer, *given, shape.rows, "patch"), source, target, descriptor)
 
 
 def _inner(layer: Layer, shape: EngineShape, height: int, width: int, simd: bool | None) -> InnerMap | JoinedMap:
@@ -207,10 +265,15 @@ def _inner(layer: Layer, shape: EngineShape, height: int, width: int, simd: bool
     return side_by_side(shape, [InnerMap(shape, 0, layer.in_channels // maps, height, width)] * maps)
 
 
-def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold", simd: bool = True) -> Program:
+def compile_graph(
+    graph: IntegerGraph, shape: EngineShape, mode: str = "fold", simd: bool = True, dataflow: str = "ws"
+) -> Program:
     """A network: its input is loaded at the bottom as `mode` says, every other map is where the layer before left it.
 
     Layers are multiplied in pairs of input channels where the engine can and it saves cycles, unless `simd` is False.
+
+    `dataflow` is as in `compile_layer`: ``auto`` decides for the layer loaded from outside, the others are weight
+    stationary; ``os`` is for networks of one layer.
 
     Raises
     ------
@@ -219,15 +282,34 @@ def compile_graph(graph: IntegerGraph, shape: EngineShape, mode: str = "fold", s
     """
     if len(graph.layers) > shape.layers:
         raise LockstepError(f"{graph.name} has {len(graph.layers)} layers; the engine has {shape.layers} descriptors")
+    require_dataflow(dataflow)
+    if dataflow == "os" and len(graph.layers) > 1:
+        raise _inner_os(graph.layers[1])
+    if dataflow != "auto" or not shape.output_stationary:
+        return _graph(graph, shape, mode, simd, dataflow == "os")
+    weight_stationary = _graph(graph, shape, mode, simd, os=False)
+    try:
+        other = _graph(graph, shape, mode, simd, os=True)
+    except LockstepError:
+        return weight_stationary  # the first layer does not fit the other way
+    return min(weight_stationary, other, key=lambda program: program.cycles.total)
+
+
+def _graph(graph: IntegerGraph, shape: EngineShape, mode: str, simd: bool, os: bool) -> Program:
+    """`os`: the layer loaded from outside is output stationary."""
     _, height, width = graph.wiring.before[0]
     first, entering = outer_taken(graph.layers[0], height, width, shape, mode, None if simd else False)
+    turned = turned_map(graph.layers[0], height, width, shape) if os else None
     later = zip(graph.layers[1:], graph.wiring.before[1:], strict=True)
     taken = [first, *(take(layer, height, width, shape.rows) for layer, (_, height, width) in later)]
     packed = packed_maps(graph, shape, simd)
-    bases = place_maps(graph, shape, entering, packed)
+    bases = place_maps(graph, shape, turned or entering, packed)
     programs: list[LayerProgram] = []
     for index, takes in enumerate(graph.wiring.takes):
         maps = [target for at in takes if (target := programs[at].target) is not None]
+        if turned is not None and not index:
+            programs.append(_compile_os(graph.layers[0], turned, (height, width), bases.get(index)))
+            continue
         source = entering if not maps else maps[0] if len(maps) == 1 else JoinedMap(tuple(maps))
         programs.append(_compile(taken[index], shape, source, bases.get(index), packed[index]))
     return Program(shape, tuple(programs), graph.wiring)
@@ -283,6 +365,7 @@ def _compile(
 ) -> LayerProgram:
     """`base`: where the output goes, in its bank; None for the top. `packed`: for a reader of pairs."""
     layer, pool = taken.layer, taken.layer.pool
+    assert not isinstance(source, TurnedMap)
     require_zero(layer)
     if layer.out is None and pool > 1:
         raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")

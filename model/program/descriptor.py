@@ -75,6 +75,7 @@ FIELDS = (
     Field("height", 9, 0, 11, COUNT),
     Field("simd", 9, 11, 1, PLAIN),
     Field("out_pair", 9, 12, 1, PLAIN),
+    Field("os", 9, 13, 1, PLAIN),
     Field("width", 9, 16, 16, COUNT),
     Field("passes", 10, 0, 20, COUNT),
     Field("step_oc", 10, 20, 12, PLAIN),
@@ -110,6 +111,8 @@ class Descriptor:
         kx * ky * sub * ic.
     shift, out_max : int
         Requantization.
+    os : int
+        Output stationary: dx and dy hold the lines of a pooling window, wx and wy a pixel's terms, ic the groups.
     planes, wide : int
         Level `sub` walks the planes of a wide input; the sums are logits.
     out_map : int
@@ -151,6 +154,7 @@ class Descriptor:
     height: int
     simd: int = 0
     out_pair: int = 0
+    os: int = 0
     width: int
     passes: int
     step_oc: int = 0
@@ -171,13 +175,13 @@ class Descriptor:
             raise LockstepError(
                 f"descriptor: passes is {self.passes}; its loops make {self.kx * self.ky * self.sub * self.ic}"
             )
-        if self.out_map != self.wx * self.wy:
+        if not self.os and self.out_map != self.wx * self.wy:
             raise LockstepError(f"descriptor: out_map is {self.out_map}; its windows are {self.wx * self.wy}")
 
     @property
     def pass_size(self) -> int:
-        """Pixels of a pass."""
-        return self.dx * self.dy * self.wx * self.wy
+        """Pixels of a pass; output stationary, terms."""
+        return self.wx * self.wy * (1 if self.os else self.dx * self.dy)
 
     def encode(self) -> Array:
         """The words, uint32 (12,)."""

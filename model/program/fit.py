@@ -15,6 +15,7 @@ from model.program.array import ADDRESS_BITS, EngineShape, weight_fields
 from model.program.compile import compile_graph
 from model.program.layout import OuterMap
 from model.program.memory import least_depth, place
+from model.program.os_layout import TurnedMap
 from model.program.pairs import packed_maps
 from model.program.plan import memory_blocks
 
@@ -30,6 +31,7 @@ def fitting_shape(
     wgt_lanes: int = 2,
     mode: str = "fold",
     simd: bool = True,
+    dataflow: str = "ws",
 ) -> EngineShape:
     """The smallest engine of rows x cols for `graph`.
 
@@ -49,6 +51,9 @@ def fitting_shape(
         How the input is laid out, see `model.program.taken`.
     simd : bool
         Build in the multiplication of pairs, if any layer is the faster for it.
+    dataflow : str
+        As for `compile_graph`: an engine of both dataflows where a layer is output stationary. One that multiplies
+        pairs is weight stationary.
 
     Raises
     ------
@@ -62,9 +67,9 @@ def fitting_shape(
         wider = act_width or (max(PAIR_WIDTH, widest) if min(inner, default=widest) <= PAIR_WIDTH // 2 else widest)
         if wider % 2 == 0:
             able = _fitting(graph, rows, cols, wider, wgt, wgt_lanes, mode, True)
-            if able.simd:
+            if able.simd and dataflow != "os":
                 return able
-    return _fitting(graph, rows, cols, act_width or widest, wgt, wgt_lanes, mode, False)
+    return _fitting(graph, rows, cols, act_width or widest, wgt, wgt_lanes, mode, False, dataflow)
 
 
 def _fitting(
@@ -76,8 +81,10 @@ def _fitting(
     wgt_lanes: int,
     mode: str,
     simd: bool,
+    dataflow: str = "ws",
 ) -> EngineShape:
     """As above, for these activations; `simd` stays only if a layer is multiplied in pairs."""
+    both = dataflow == "os" or (dataflow == "auto" and wgt_lanes * rows % cols == 0)
     banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
     most = EngineShape(
         rows=rows,
@@ -92,10 +99,11 @@ def _fitting(
         bias_width=64,
         layers=255,
         simd=int(simd),
+        output_stationary=int(both),
     )
-    program = compile_graph(graph, most, mode)
+    program = compile_graph(graph, most, mode, dataflow=dataflow)
     entering = program.layers[0].source
-    assert isinstance(entering, OuterMap)
+    assert isinstance(entering, OuterMap | TurnedMap)
     blocks = memory_blocks(graph, most, entering, packed_maps(graph, most))
     lines = least_depth(blocks)
     if banks > 1:
@@ -108,7 +116,8 @@ def _fitting(
         most,
         psum_width=max(wgt.product_bits(act_width), *(signed_bits_for(*layer.psum_range) for layer in graph.layers)),
         act_depth=lines,
-        psum_depth=max(item.descriptor.pass_size for item in program.layers),
+        psum_depth=max(rows if item.descriptor.os else item.descriptor.pass_size for item in program.layers),
+        output_stationary=int(any(item.descriptor.os for item in program.layers)),
         mul_width=max(signed_bits_for(int(x.multiplier.min()), int(x.multiplier.max())) for x in graph.layers),
         bias_width=max(signed_bits_for(int(x.bias.min()), int(x.bias.max())) for x in graph.layers),
         layers=max(2, len(graph.layers)),

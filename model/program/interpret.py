@@ -8,59 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from model.errors import LockstepError
 from model.numeric.fixed import saturate
 from model.program.array import EngineShape
+from model.program.os_interpret import run_os
+from model.program.outcome import Line, Outcome, Words, Write, field, signed_value
 
 Array = np.ndarray[Any, Any]
-Line = tuple[int, ...]
-
-
-class Write(NamedTuple):
-    """A line of codes written back: its address within a bank, the part that it fills, `cols` codes.
-
-    Parts are the segments of a line, or, for a reader of pairs, the low halves of its segments, then the high ones.
-    """
-
-    address: int
-    part: int
-    codes: Line
-
-
-class Outcome(NamedTuple):
-    """What a layer did.
-
-    Parameters
-    ----------
-    writes : list of Write
-        In order; empty for logits.
-    results : list of tuples
-        Wide lines, `cols` values each, in order; empty for codes.
-    pixels : int
-        Pixel instructions.
-    words : int
-        Stream words taken.
-    """
-
-    writes: list[Write]
-    results: list[Line]
-    pixels: int
-    words: int
-
-
-def field(words: Sequence[int], word: int, high: int, low: int, signed: bool = False) -> int:
-    """Bits high..low of a descriptor word, two's complement where `signed`."""
-    value = (int(words[word]) >> low) & ((1 << (high - low + 1)) - 1)
-    return _signed(value, high - low + 1) if signed else value
-
-
-def _signed(value: int, width: int) -> int:
-    value &= (1 << width) - 1
-    return value - (1 << width) if value >> (width - 1) else value
 
 
 class Interpreter:
@@ -98,6 +56,8 @@ class Interpreter:
             than psum_depth, or the stream is too short or too long or ends elsewhere than `last` says.
         """
         shape = self.shape
+        if field(descriptor, 9, 13, 13):
+            return run_os(self, descriptor, Words(words, last))
         counts = [
             1 + field(descriptor, word, high, low)
             for word, high, low in (
@@ -128,7 +88,7 @@ class Interpreter:
         n_dx, n_dy, n_wx, n_wy, n_kx, n_ky, n_sub, n_ic, n_oc = counts
         addresses = 1 << max(1, (shape.act_depth - 1).bit_length())
 
-        stream = _Words(words, last)
+        stream = Words(words, last)
         writes: list[Write] = []
         results: list[Line] = []
         address_out, part, written, pixels = out_base, 0, 0, 0
@@ -139,7 +99,7 @@ class Interpreter:
             for ic, sub, ky, kx in product(range(n_ic), range(n_sub), range(n_ky), range(n_kx)):
                 done += 1
                 final = done == passes
-                scale = self._parameters(stream) if final else []
+                scale = self.parameters(stream) if final else []
                 weights = np.hstack([self._tile(stream) for _ in range(1 + simd)])
                 line = 0
                 for wy, wx in product(range(n_wy), range(n_wx)):
@@ -150,7 +110,7 @@ class Interpreter:
                         y = y_start + dy * y_dy + wy * y_wy + ky * y_ky
                         x = x_start + dx * x_dx + wx * x_wx + kx * x_kx
                         inside = 0 <= y < height and 0 <= x < width
-                        codes = self._read((in_start + moved) % addresses) if inside else [0] * shape.rows
+                        codes = self.read((in_start + moved) % addresses) if inside else [0] * shape.rows
                         if simd:  # the low half of every code, then the high ones
                             base = 1 << shape.act_width // 2
                             codes = [code % base for code in codes] + [code // base for code in codes]
@@ -163,14 +123,14 @@ class Interpreter:
                         psums[line] = psum
                         line, pixels = line + 1, pixels + 1
                         if final:
-                            window.append(self._requantize(psum, scale, shift, out_max, wide))
+                            window.append(self.requantize(psum, scale, shift, out_max, wide))
                     if not final:
                         continue
                     pooled = tuple(max(codes) for codes in zip(*window, strict=True))
                     if wide:
                         results.append(pooled)
                         continue
-                    self._write(address_out, part, pooled, out_pair)
+                    self.write(address_out, part, pooled, out_pair)
                     writes.append(Write(address_out, part, pooled))
                     address_out, written = address_out + 1, written + 1
                     if written == out_map:
@@ -182,7 +142,8 @@ class Interpreter:
         stream.end()
         return Outcome(writes, results, pixels, stream.taken)
 
-    def _read(self, address: int) -> list[int]:
+    def read(self, address: int) -> list[int]:
+        """The codes of a line; LockstepError where there is none."""
         if address >= len(self.memory):
             raise LockstepError(f"activation line {address} is read; there are {len(self.memory)}")
         line = self.memory[address]
@@ -190,7 +151,8 @@ class Interpreter:
             raise LockstepError(f"activation line {address} is read; it was never written")
         return [int(code) for code in line if code is not None]
 
-    def _write(self, address: int, part: int, codes: Line, pairs: int) -> None:
+    def write(self, address: int, part: int, codes: Line, pairs: int = 0) -> None:
+        """Write a line of `cols` codes back, within a bank; `pairs`: for a reader of pairs."""
         shape = self.shape
         if address >= shape.bank_depth:
             raise LockstepError(f"line {address} is written; a bank has {shape.bank_depth}")
@@ -211,7 +173,7 @@ class Interpreter:
                 fresh = codes[at] if shape.segments == 1 or at < shape.cols else 0
                 line[row] = None if low is None else low % base + fresh % base * base
 
-    def _tile(self, stream: _Words) -> Array:
+    def _tile(self, stream: Words) -> Array:
         shape = self.shape
         tile = np.zeros((shape.cols, shape.rows), np.int64)
         for group in range(-(-shape.cols // shape.wgt_lanes)):
@@ -220,20 +182,22 @@ class Interpreter:
                 for row in range(shape.rows):
                     if group * shape.wgt_lanes + lane < shape.cols:
                         code = word >> ((lane * shape.rows + row) * shape.wgt_width)
-                        tile[group * shape.wgt_lanes + lane, row] = self._weight(code)
+                        tile[group * shape.wgt_lanes + lane, row] = self.weight(code)
         return tile
 
-    def _weight(self, code: int) -> int:
+    def weight(self, code: int) -> int:
+        """The weight of a pattern of `wgt_width` bits, whatever is above it."""
         shape = self.shape
         if not shape.wgt_power:
-            return _signed(code, shape.wgt_width)
+            return signed_value(code, shape.wgt_width)
         sign, index = code >> (shape.wgt_width - 1) & 1, code & ((1 << (shape.wgt_width - 1)) - 1)
         if index >= shape.wgt_power + shape.wgt_zero or (shape.wgt_zero and sign and not index):
             raise LockstepError(f"pattern {sign:b}{index:0{shape.wgt_width - 1}b} in the stream is no weight")
         size = 0 if shape.wgt_zero and not index else 1 << (index - shape.wgt_zero) * shape.wgt_step
         return -size if sign else size
 
-    def _parameters(self, stream: _Words) -> list[tuple[int, int]]:
+    def parameters(self, stream: Words) -> list[tuple[int, int]]:
+        """M and B of every column, from the stream."""
         shape = self.shape
         bits = shape.wgt_lanes * shape.rows * shape.wgt_width
         pairs = []
@@ -241,10 +205,13 @@ class Interpreter:
             value = 0
             for part in range(-(-(shape.mul_width + shape.bias_width) // bits)):
                 value |= stream.take() << (part * bits)
-            pairs.append((_signed(value, shape.mul_width), _signed(value >> shape.mul_width, shape.bias_width)))
+            pairs.append(
+                (signed_value(value, shape.mul_width), signed_value(value >> shape.mul_width, shape.bias_width))
+            )
         return pairs
 
-    def _requantize(self, psum: Array, scale: list[tuple[int, int]], shift: int, out_max: int, wide: int) -> Line:
+    def requantize(self, psum: Array, scale: list[tuple[int, int]], shift: int, out_max: int, wide: int) -> Line:
+        """Codes, or wide values, of a line of psums."""
         values = [(int(p) * m + b) >> shift for p, (m, b) in zip(psum, scale, strict=True)]
         return tuple(values) if wide else tuple(int(saturate(value, 0, out_max)) for value in values)
 
@@ -254,22 +221,3 @@ class Interpreter:
         limit = 1 << (self.shape.psum_width - 1)
         if psum.min() < -limit or psum.max() >= limit:
             raise LockstepError(f"psum {psum.tolist()} does not fit {self.shape.psum_width} bits")
-
-
-class _Words:
-    def __init__(self, words: Sequence[int], last: Sequence[bool]) -> None:
-        self.words, self.last, self.taken = words, last, 0
-
-    def take(self) -> int:
-        if self.taken == len(self.words):
-            raise LockstepError(f"the stream ends after {self.taken} words; the layer wants more")
-        if self.taken and self.last[self.taken - 1]:
-            raise LockstepError(f"word {self.taken - 1} of the stream is marked last; the layer wants more")
-        self.taken += 1
-        return self.words[self.taken - 1]
-
-    def end(self) -> None:
-        if self.taken != len(self.words) or not self.last[self.taken - 1]:
-            raise LockstepError(
-                f"the layer took {self.taken} of {len(self.words)} words; expected all, the last marked"
-            )

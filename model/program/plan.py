@@ -9,6 +9,7 @@ from model.graph.graph import IntegerGraph
 from model.program.array import EngineShape
 from model.program.layout import InnerMap, JoinedMap, OuterMap
 from model.program.memory import INPUT, Block, alive, blocks_of, least_depth, place
+from model.program.os_layout import TurnedMap
 from model.program.reads import Place, lie_anywhere
 
 
@@ -23,14 +24,16 @@ def places_of(source: OuterMap | InnerMap | JoinedMap) -> list[Place]:
     return [Place(part.base, part.channels, part.positions) for part in parts]
 
 
-def memory_blocks(graph: IntegerGraph, shape: EngineShape, entering: OuterMap, packed: Sequence[bool]) -> list[Block]:
+def memory_blocks(
+    graph: IntegerGraph, shape: EngineShape, entering: OuterMap | TurnedMap, packed: Sequence[bool]
+) -> list[Block]:
     """What has to find a place, and for how long.
 
     Parameters
     ----------
     graph : IntegerGraph
     shape : EngineShape
-    entering : OuterMap
+    entering : OuterMap or TurnedMap
         The input as it is loaded.
     packed : sequence of bool
         By layer, whether its output map is packed for readers of pairs.
@@ -63,7 +66,9 @@ def side_by_side(shape: EngineShape, maps: list[InnerMap]) -> JoinedMap:
     return JoinedMap(tuple(parts))
 
 
-def place_maps(graph: IntegerGraph, shape: EngineShape, entering: OuterMap, packed: Sequence[bool]) -> dict[int, int]:
+def place_maps(
+    graph: IntegerGraph, shape: EngineShape, entering: OuterMap | TurnedMap, packed: Sequence[bool]
+) -> dict[int, int]:
     """First line of every map in its bank, by layer.
 
     Raises

@@ -128,7 +128,7 @@ def _read_weights(folder: Path, manifest: Manifest) -> Array:
         if least is not None:
             _refuse(words < least, words, folder / name, file.header_lines, f"{least}..{most} (bits.wgt_min)")
         if manifest.bits.wgt_power is not None:
-            words = _values(words, fmt, folder / name, file.header_lines)
+            words = weight_values(words, folder / name, fmt, file.header_lines)
         # where there is no 0, a column without a channel holds anything: nobody looks at its sums
         edge = {2: manifest.layer.in_channels - ic * manifest.array.rows}
         edge |= {} if fmt.filler else {1: manifest.layer.out_channels - oc * manifest.array.cols}
@@ -171,7 +171,7 @@ def _read_outs(folder: Path, manifest: Manifest) -> tuple[tuple[bool, Array], ..
     return tuple(outs)
 
 
-def _values(words: Array, fmt: WeightFormat, path: Path, header_lines: int) -> Array:
+def weight_values(words: Array, path: Path, fmt: WeightFormat, header_lines: int) -> Array:
     """The weights of patterns; LockstepError names the first that is none."""
     legal = np.isin(words, fmt.encode(fmt.values))
     _refuse(~legal, words, path, header_lines, f"a pattern of {fmt.name} (bits.wgt_power)")

@@ -23,6 +23,8 @@ def address_width(depth: int) -> int:
 class InstructionFormat:
     """Layout of `inst_i` for an activation memory of `act_depth` and psum banks of `psum_depth` words.
 
+    `both`: of a core built for both dataflows.
+
     Examples
     --------
     >>> fmt = InstructionFormat(72, 144)
@@ -30,10 +32,13 @@ class InstructionFormat:
     37
     >>> fmt.offsets()["a_addr"], fmt.offsets()["x_valid"]
     ((0, 8), (32, 1))
+    >>> InstructionFormat(72, 144, both=True).offsets()["x_last"]
+    (0, 1)
     """
 
     act_depth: int
     psum_depth: int
+    both: bool = False
 
     def fields(self) -> tuple[tuple[str, int], ...]:
         """(name, width) of every field, MSB first."""
@@ -43,6 +48,7 @@ class InstructionFormat:
             *(("p_acc", 1), ("p_rbank", 1), ("p_wbank", 1), ("p_addr", psum)),
             *(("a_valid", 1), ("a_first", 1), ("a_last", 1), ("a_relu", 1), ("a_bank", 1), ("a_addr", psum)),
             *(("x_zero", 1), ("p_plane", 2), ("p_side", SIDE_WIDTH)),
+            *((("x_last", 1),) if self.both else ()),
         )
 
     @property

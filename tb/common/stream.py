@@ -64,6 +64,8 @@ class Stream:
         Bits of a code.
     relu : bool
         Rectify the outputs.
+    os : bool
+        Output stationary: never (see `tb.core.os_replay.OsStream`).
     """
 
     plan: Plan
@@ -72,6 +74,7 @@ class Stream:
     act_width: int
     wgt_width: int
     relu: bool
+    os: bool = False
 
     @property
     def format(self) -> InstructionFormat:

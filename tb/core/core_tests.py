@@ -23,6 +23,7 @@ from cocotb.utils import get_sim_steps, get_sim_time
 from model.files import write_json
 from tb.common.drivers import PERIOD_NS
 from tb.core.judge import Judge, Line
+from tb.core.os_replay import OsReplay
 from tb.core.replay import Replay, read_replay
 
 WINDOW = 4096  # cycles made ready at a time
@@ -92,7 +93,13 @@ class Bench:
     """
 
     def __init__(
-        self, dut: Any, replay: Replay, which: int | None, relu: bool, judge_psums: bool, progress: TextIO | None
+        self,
+        dut: Any,
+        replay: Replay | OsReplay,
+        which: int | None,
+        relu: bool,
+        judge_psums: bool,
+        progress: TextIO | None,
     ) -> None:
         plan, cols, width = replay.plan, replay.plan.shape.cols, replay.manifest.bits.psum
         self.dut, self.replay, self.stream, self.progress = dut, replay, replay.stream(relu), progress
@@ -132,7 +139,8 @@ class Bench:
             dut.inst_i,
         ):
             port.value = 0
-        dut.simd_i.value = int(self.stream.plan.shape.simd)
+        dut.simd_i.value = int(getattr(self.stream.plan.shape, "simd", False))
+        dut.os_i.value = int(self.stream.os)
         dut.rst_ni.value = 0
         for _ in range(RESET_CYCLES):
             await edge
@@ -169,7 +177,7 @@ class Bench:
                 act_we.value = int(loading)
             if wgt is not None:
                 wgt_group.value, wgt_data.value = wgt
-            if writing != (wgt is not None):
+            if writing != (wgt is not None) and not self.stream.os:  # output stationary, weights have no flag
                 writing = not writing
                 wgt_valid.value = int(writing)
             if inst != before:
@@ -184,7 +192,7 @@ class Bench:
         """
         dut, moments = self.dut, self.moments
         flags = (dut.act_we_i, dut.wgt_valid_i, dut.x_valid, dut.a_valid)
-        if moments.first_write is None and cycle > 0 and any(flag.value is ONE for flag in flags):
+        if moments.first_write is None and cycle > 0 and any("1" in str(flag.value) for flag in flags):
             moments.first_write = get_sim_time("step") - moments.period
         if str(dut.u_array.valid_i.value)[-1] == "1":
             moments.first_activation = get_sim_time("step")

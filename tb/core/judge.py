@@ -10,8 +10,9 @@ import numpy as np
 
 from tb.common.schedule import Cycles
 from tb.common.stream import pack
-from tb.core.replay import Array, Place
+from tb.core.place import Place
 
+Array = np.ndarray[Any, Any]
 KEPT = 20  # mismatches kept in full; all are counted
 
 Line = int | str | None  # a packed line; digits with an X or Z among them; no line

@@ -14,6 +14,7 @@ from typing import Any
 from model.errors import LockstepError
 from model.files import read_json, write_json
 from tb.common.runner import SimulationError, simulate
+from tb.core.os_replay import OsReplay
 from tb.core.replay import DEFAULT_WGT_LANES, Replay, read_replay
 
 Result = dict[str, Any]
@@ -34,7 +35,7 @@ def run_replay(
     checks: bool = True,
     rtl: Path | None = None,
     build_root: Path | None = None,
-    on_start: Callable[[Replay], object] = lambda replay: None,
+    on_start: Callable[[Replay | OsReplay], object] = lambda replay: None,
     on_tile: Callable[[Mapping[str, Any]], object] = lambda tile: None,
 ) -> Result:
     """Replay the vector set in `folder` on the core and judge it.
@@ -102,7 +103,7 @@ def run_replay(
     return _result(replay, read_json(report), failure)
 
 
-def _result(replay: Replay, report: Result, failure: SimulationError | None) -> Result:
+def _result(replay: Replay | OsReplay, report: Result, failure: SimulationError | None) -> Result:
     """The report of the simulation in the terms of docs/sim.md."""
     runs, first = report["runs"], report["runs"][0]
     judged = [run[port] for run in runs for port in ("psum", "out")]
@@ -130,7 +131,7 @@ def _result(replay: Replay, report: Result, failure: SimulationError | None) -> 
         "more_mismatches": kept[1:],
         "cycles": measured["cycles"],
         "stream_cycles": measured["stream_cycles"],
-        "breakdown": _breakdown(measured),
+        "breakdown": _breakdown(measured, replay),
         "macs": replay.macs,
         "utilization": use(measured["stream_cycles"]),
         "utilization_total": use(measured["cycles"]),
@@ -138,13 +139,14 @@ def _result(replay: Replay, report: Result, failure: SimulationError | None) -> 
         "cycles_per_second": round(watched / seconds, 1),
         "simulator": report["simulator"],
         "seed": report["seed"],
+        "dataflow": replay.manifest.dataflow,
         "parameters": replay.parameters,
         "graph_sha256": source.get("graph_sha256"),
         "source": source,
     }
 
 
-def _breakdown(measured: Mapping[str, int | None]) -> dict[str, int] | None:
+def _breakdown(measured: Mapping[str, int | None], replay: Replay | OsReplay) -> dict[str, int] | None:
     """Where the cycles went, from the moments seen on the signals: the parts add up to `cycles`.
 
     None when a moment never came.
@@ -153,6 +155,11 @@ def _breakdown(measured: Mapping[str, int | None]) -> dict[str, int] | None:
     load, fill, span, cycles, psums, stream = (measured[name] for name in names)
     if load is None or fill is None or span is None or cycles is None or psums is None or stream is None:
         return None
+    if isinstance(replay, OsReplay):  # psums do not tell how many terms there were
+        shape, terms = replay.plan.shape, replay.plan.term_cycle.size
+        filling = shape.latency - 1
+        parts = {"load": load, "pixels": terms, "fill_and_drain": filling, "bubbles": stream - terms - filling}
+        return {**parts, "accumulation": cycles - load - stream}
     return {
         "load": load,
         "pixels": psums,

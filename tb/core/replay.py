@@ -13,34 +13,17 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
-from model.vectors.manifest import SIMD, Manifest
+from model.vectors.manifest import NAME, SIMD, Manifest
+from model.vectors.os_manifest import is_output_stationary
 from model.vectors.reader import VectorSet, read_set
 from tb.common.schedule import LayerShape, Plan, plan
 from tb.common.stream import Stream
 from tb.common.weight_formats import weight_parameters
+from tb.core.os_replay import OsReplay, read_os_replay
+from tb.core.place import Place
 
 Array = np.ndarray[Any, Any]
 DEFAULT_WGT_LANES = 2
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one line of results stands: tile and position, and the line of the file.
-
-    `ic` and `kij` are None for an output.
-    """
-
-    port: str
-    oc: int
-    ic: int | None
-    kij: int | None
-    position: int
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        tile = f"oc {self.oc}" + ("" if self.ic is None else f", ic {self.ic}, kij {self.kij}")
-        return f"{self.port} of {tile}, position {self.position} ({self.file} line {self.line})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +107,7 @@ class Replay:
 
 def read_replay(
     folder: Path, manifest: Path | None = None, wgt_lanes: int = DEFAULT_WGT_LANES, simd: bool = False
-) -> Replay:
+) -> Replay | OsReplay:
     """Read the vector set in `folder` and schedule it.
 
     Parameters
@@ -142,6 +125,10 @@ def read_replay(
     LockstepError
         For whatever is wrong with the folder, and where nothing in it could be judged.
     """
+    if is_output_stationary(manifest or folder / NAME):
+        if simd:
+            raise LockstepError(f"SIMD=1 with the output-stationary set {folder}; expected a weight-stationary one")
+        return read_os_replay(folder, manifest, wgt_lanes)
     vectors = read_set(folder, manifest)
     if simd:
         vectors = replace(vectors, manifest=_in_pairs(vectors.manifest))

@@ -39,6 +39,21 @@ def test_core_unit(values: tuple[int, ...]) -> None:
     simulate("core", "tb.core.core_unit_tests", dict(zip(NAMES, values, strict=True)))
 
 
+BOTH = [
+    (8, 8, 4, 4, 24, 2, 60, 20),
+    (3, 5, 4, 4, 20, 2, 33, 15),
+    (4, 8, 4, 3, 20, 2, 16, 9),
+    (16, 8, 2, 4, 20, 2, 20, 40),
+    (1, 1, 4, 4, 20, 1, 8, 4),
+]
+
+
+@pytest.mark.parametrize("values", BOTH, ids=str)
+def test_core_output_stationary(values: tuple[int, ...]) -> None:
+    chosen = dict(zip(NAMES, values, strict=True)) | {"OutputStationary": 1}
+    simulate("core", "tb.core.core_os_tests", chosen)
+
+
 def test_core_range() -> None:
     simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, RANGE, strict=True)))
 

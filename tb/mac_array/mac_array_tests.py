@@ -125,6 +125,7 @@ async def begin(dut: Any) -> Bench:
     bench = Bench(dut)
     dut.simd_i.value = 0
     bench.drive([golden.idle(SHAPE.wgt_lanes, SHAPE.wgt.filler)] * SHAPE.rows)
+    dut.os_i.value = dut.wgt_n_i.value = 0
     start_clock(dut)
     await reset(dut)
     return bench

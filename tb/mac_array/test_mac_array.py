@@ -39,3 +39,33 @@ def test_mac_array_of_powers_of_two(name: str) -> None:
 def test_mac_array_of_pairs(values: tuple[int, ...]) -> None:
     """Two codes of half the width at once."""
     simulate("mac_array", "tb.mac_array.mac_array_pair_tests", dict(zip(NAMES, values, strict=True)))
+
+
+BOTH = [
+    (3, 4, 4, 4, 16, 2, 1),
+    (8, 8, 4, 4, 16, 2, 2),
+    (5, 3, 8, 8, 24, 2, 1),
+    (2, 5, 2, 3, 12, 1, 3),
+    (1, 1, 4, 2, 9, 1, 1),
+]
+
+
+@pytest.mark.parametrize("values", BOTH, ids=str)
+def test_mac_array_of_both_dataflows(values: tuple[int, ...]) -> None:
+    """Output stationary, and in turns with weight stationary: every register at every clock edge."""
+    chosen = dict(zip(NAMES, values, strict=True)) | {"OutputStationary": 1}
+    simulate("mac_array", "tb.mac_array.mac_array_os_tests", chosen)
+
+
+@pytest.mark.parametrize("values", BOTH[:1], ids=str)
+def test_weight_stationary_on_an_array_of_both(values: tuple[int, ...]) -> None:
+    """All tests of the plain array, unchanged, on one that has the other mode as well."""
+    chosen = dict(zip(NAMES, values, strict=True)) | {"OutputStationary": 1}
+    simulate("mac_array", "tb.mac_array.mac_array_tests", chosen)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_output_stationary_with_powers_of_two(name: str) -> None:
+    """The sums of a shift-and-add element, of every format."""
+    chosen = dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name] | {"OutputStationary": 1}
+    simulate("mac_array", "tb.mac_array.mac_array_os_tests", chosen)

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 from model.program.draw import EVERY_ARRAY, draw
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
+from tb.network.os_draws import os_draws, run_turns, turns
 
 LIMIT_SECONDS = 300  # of one simulation that usually takes one or two
 FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILINE)
@@ -30,6 +31,7 @@ FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILIN
 FAILURES = ("AssertionError", "SimTimeoutError", "OverflowError", "ValueError")
 RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
 DRAWS = "tb.network.draws"
+OS_DRAWS = "tb.network.os_draws"
 DRAW_SEED = 1
 
 
@@ -55,6 +57,12 @@ class Stage:
 def drawn(array: str, *draws: int) -> Stage:
     """The stage of some drawn layers."""
     return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws)
+
+
+def turned(array: str, draws: int) -> Stage:
+    """The stage of some drawn layers in both dataflows in turns; the last of `draws` says how many."""
+    shape = replace(EVERY_ARRAY[array], output_stationary=1)
+    return Stage("engine", OS_DRAWS, shape.parameters, f"{array}_os", (draws,))
 
 
 # Of tb/accelerator's arrays the one whose activation lines are no power of two.
@@ -141,6 +149,12 @@ STAGES = (
         },
     ),
     Stage(
+        "mac_array",
+        "tb.mac_array.mac_array_os_tests",
+        {"Rows": 3, "Cols": 4, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
+        | {"OutputStationary": 1},
+    ),
+    Stage(
         "core",
         "tb.core.core_unit_tests",
         {"Rows": 2, "Cols": 5, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
@@ -151,6 +165,12 @@ STAGES = (
         "tb.core.core_range_tests",
         {"Rows": 2, "Cols": 3, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 10, "WgtLanes": 2}
         | {"ActDepth": 16, "PsumDepth": 4, "Simd": 0},
+    ),
+    Stage(
+        "core",
+        "tb.core.core_os_tests",
+        {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
+        | {"ActDepth": 33, "PsumDepth": 15, "OutputStationary": 1},
     ),
     Stage("fifo", "tb.fifo.fifo_tests", {"Width": 5, "Depth": 3}),
     Stage("result_stream", "tb.result_stream.result_stream_tests", {"Cols": 3, "Width": 32, "Depth": 2}),
@@ -184,6 +204,12 @@ STAGES = (
         {"Cols": 5, "ActWidth": 4, "PsumWidth": 18, "MulWidth": 14, "BiasWidth": 26}
         | {"WideWidth": 32, "WordWidth": 16, "SideWidth": 2},
     ),
+    Stage("os_window", "tb.os_window.os_window_tests", {"Rows": 3}),
+    Stage(
+        "os_loader",
+        "tb.os_loader.os_loader_tests",
+        {"Terms": 2, "TermWidth": 12, "Cols": 3, "ColWidth": 2, "ParWords": 2},
+    ),
     Stage("pool", "tb.pool.pool_tests", {"Cols": 5, "ActWidth": 3}),
     Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 1}),
     Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 2}, "halves"),
@@ -193,6 +219,7 @@ STAGES = (
     drawn("4x12", 22, 24, 36, 50, 56, 107),
     drawn("4x4 pairs", 0, 1, 6, 13, 50),
     drawn("8x4 pairs", 41, 48, 55),
+    turned("4x4", 5),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),
@@ -289,8 +316,10 @@ def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
 
 def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kind, str, str]:
     """The drawn layers of `stage`: kind, the draw that failed first, and what is wrong with it."""
-    draws = [draw(DRAW_SEED, index, stage.array) for index in stage.draws]
     simulator = os.environ.get("SIM") or "icarus"
+    if stage.tests == OS_DRAWS:
+        return _run_turns(stage, rtl, folder, checks)
+    draws = [draw(DRAW_SEED, index, stage.array) for index in stage.draws]
     try:
         wrong, _ = run_draws(draws, folder, simulator, checks=checks, rtl=rtl)
     except SimulationError:
@@ -304,6 +333,19 @@ def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kin
         return Kind.PASSED, "", ""
     first = next(index for index in stage.draws if index in wrong)
     return Kind.COMPARISON, f"draw {first}", wrong[first]
+
+
+def _run_turns(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kind, str, str]:
+    """The same of layers in both dataflows."""
+    chosen = turns(list(os_draws(stage.array.removesuffix("_os"), stage.draws[0])))
+    try:
+        wrong, _ = run_turns(chosen, folder, os.environ.get("SIM") or "icarus", checks=checks, rtl=rtl)
+    except SimulationError:
+        fatal = FATAL.search(_text(folder, "sim.log"))
+        if fatal is None:
+            raise
+        return Kind.ASSERTION, "layers in both dataflows", fatal["message"]
+    return (Kind.COMPARISON, "layers in both dataflows", wrong[0]) if wrong else (Kind.PASSED, "", "")
 
 
 def _cause(folder: Path) -> tuple[Kind, str, str] | None:

@@ -20,6 +20,7 @@ module network_tb;
   parameter integer WgtZero   = 0;
   parameter integer WgtStep   = 1;
   parameter integer Simd      = 0;
+  parameter integer OutputStationary = 0;
   // entries of the files, at least one each
   parameter integer Jobs        = 1;
   parameter integer Descriptors = 32;  // of all jobs; they are written to the table before a job that needs others
@@ -90,7 +91,8 @@ module network_tb;
     .MulWidth  (MulWidth),
     .BiasWidth (BiasWidth),
     .Layers    (Layers),
-    .Simd      (Simd)
+    .Simd      (Simd),
+    .OutputStationary (OutputStationary)
   ) dut (
     .clk_i          (clk),
     .rst_ni         (rst_n),

@@ -1,0 +1,76 @@
+"""Drawn layers on an engine of both dataflows: each output stationary, then weight stationary, in one simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from model.errors import LockstepError
+from model.program.compile import LayerProgram, compile_layer
+from model.program.draw import ARRAYS, Draw, draw
+from tb.network.bench import Job, Report, run_jobs
+from tb.network.draws import STALLS
+from tb.network.whole import counters_differ, layer_job
+
+BOTH = ("4x4", "8x8", "16x16", "8x16", "16x8", "5x5")  # arrays whose stream words hold whole terms
+MOST_CYCLES = 2500
+
+
+def os_draws(array: str, count: int, seed: int = 5) -> Iterator[tuple[Draw, LayerProgram]]:
+    """`count` draws for `array` that this dataflow takes, with the program that does."""
+    shape = replace(ARRAYS[array], output_stationary=1)
+    found = 0
+    for index in range(100 * count):
+        drawn = draw(seed, index, array)
+        height, width = drawn.codes.shape[1:]
+        try:
+            program = compile_layer(drawn.layer, height, width, shape, dataflow="os")
+        except LockstepError:
+            continue  # does not fit the memory, or has groups
+        if program.cycles.total <= MOST_CYCLES:
+            yield drawn, program
+            found += 1
+            if found == count:
+                return
+    raise AssertionError(f"only {found} of {count} draws")
+
+
+class Turn(NamedTuple):
+    """A drawn layer in one dataflow, as a job under its stall."""
+
+    drawn: Draw
+    program: LayerProgram
+    job: Job
+
+
+def turns(draws: Sequence[tuple[Draw, LayerProgram]]) -> list[Turn]:
+    """Both dataflows of each draw in turns; the draws take turns with the stalls."""
+    found = []
+    for number, (drawn, program) in enumerate(draws):
+        stall = STALLS[number % len(STALLS)]
+        shape = replace(ARRAYS[drawn.array], output_stationary=1)
+        height, width = drawn.codes.shape[1:]
+        plain = compile_layer(drawn.layer, height, width, shape, drawn.mode)
+        for each in (program, plain):
+            at = (2 * number + (each is plain)) % shape.layers
+            found.append(Turn(drawn, each, layer_job(each, drawn.codes, drawn.expected, at, stall)))
+    return found
+
+
+def run_turns(
+    chosen: Sequence[Turn], folder: Path, simulator: str, *, checks: bool = True, rtl: Path | None = None
+) -> tuple[list[str], Report]:
+    """Simulate turns of one array; returns what is wrong, and the report; arguments as for `run_draws`."""
+    shape = chosen[0].program.shape
+    report = run_jobs(folder, shape, [turn.job for turn in chosen], simulator, checks=checks, rtl=rtl)
+    wrong = [f"{chosen[job].drawn}, {chosen[job].program.dataflow}: differs" for job in report.failed]
+    wrong += [f"{chosen[job].drawn}, {chosen[job].program.dataflow}: {text}" for job, text in report.errors.items()]
+    wrong += [f"{chosen[item.job].drawn}, {chosen[item.job].program.dataflow}: {item}" for item in report.shown]
+    for run in report.layers:
+        turn = chosen[run.job]
+        differ = None if turn.job.stall else counters_differ(run, turn.program)
+        wrong += [f"{turn.drawn}, {turn.program.dataflow}: {differ}, by the cycle model"] if differ else []
+    wrong += [f"{turn.drawn} was not run" for turn in chosen[report.jobs :]]
+    return wrong, report

@@ -1,0 +1,47 @@
+"""Output-stationary layers on engines of both dataflows, in turns with weight-stationary ones; whole networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.graph import storage
+from model.program.compile import compile_graph
+from model.program.fit import fitting_shape
+from tb.network.bench import run_jobs
+from tb.network.os_draws import BOTH, os_draws, run_turns, turns
+from tb.network.whole import Maps, counters_differ, job_of
+
+DRAWS = 5
+
+
+@pytest.mark.parametrize("array", BOTH)
+def test_both_dataflows_in_turns(array: str, tmp_path: Path) -> None:
+    """Every code and logit against the golden model; without stalls, every counter against the closed forms."""
+    chosen = turns(list(os_draws(array, DRAWS)))
+    assert {turn.program.dataflow for turn in chosen} == {"os", "ws"}
+    assert {turn.job.stall > 0 for turn in chosen} == {True, False}
+    wrong, report = run_turns(chosen, tmp_path, "icarus")
+    assert not wrong, "\n".join(wrong)
+    assert report.jobs == len(chosen) == 2 * DRAWS
+    assert report.mismatches == 0
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(8, 8), (4, 8)])
+@pytest.mark.parametrize("stall", [0, 100])
+def test_tiny_with_its_first_layer_output_stationary(rows: int, cols: int, stall: int, tmp_path: Path) -> None:
+    """The mode changes between two layers of one run."""
+    graph = storage.load(storage.ZOO / "tiny.graph.zip")
+    shape = fitting_shape(graph, rows, cols, dataflow="auto")
+    program = compile_graph(graph, shape, dataflow="auto")
+    assert [layer.dataflow for layer in program.layers][:2] == ["os", "ws"]
+    maps = Maps.of(graph, np.load(storage.ZOO / "sample_digit.npy"))
+    job = job_of(program, maps, 0, len(graph.layers) - 1, stall)
+    report = run_jobs(tmp_path, shape, [job, job], "icarus", checks=True)
+    assert not report.errors
+    assert (report.jobs, report.mismatches, report.failed) == (2, 0, set())
+    assert len(report.layers) == 2 * len(graph.layers)
+    if not stall:
+        assert [counters_differ(run, program.layers[run.layer]) for run in report.layers] == [None] * len(report.layers)

@@ -1,0 +1,152 @@
+"""Output-stationary sets: the golden order, the files, what is refused, what is found wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.errors import LockstepError
+from model.golden import os_tiling, tiling
+from model.golden.tiling import tile_weights
+from model.graph import storage
+from model.numeric.power import POWERS
+from model.vectors.generate import describe
+from model.vectors.os_check import check_os_set, require_os_psum_bits
+from model.vectors.os_generate import describe_os, generate_os
+from model.vectors.os_set import read_os_set
+from scripts import vectors
+from scripts.vectors import load_image
+from tb.core.replay import read_replay
+from tests.integer_graphs import random_pixels, small_graph
+from tests.os_sets import make_os_set, write_os_set
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1)], ids=str)
+def test_sums_are_the_convolution(rows: int, stride: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    codes, weight = rng.integers(0, 16, (3, 6, 5), dtype=np.uint8), rng.integers(-8, 8, (5, 3, 3, 2))
+    terms = os_tiling.map_terms(codes, (3, 2), stride, (1, 0))
+    act, wgt = os_tiling.turned(terms, rows), os_tiling.weight_terms(weight, 4)
+    assert np.array_equal(os_tiling.unturned(act, terms.shape[1]), terms)
+    sums = os_tiling.psums(act, wgt)
+    assert np.array_equal(sums, os_tiling.psums_naive(act, wgt))
+    cut = tiling.Tiling(rows, 4, 3, 5, (3, 2), stride, (8, 5))
+    stationary = tiling.psums(
+        tiling.tile_activations(codes, (1, 0), rows), tiling.tile_weights(weight, rows, 4), cut.nij_table()
+    )
+    lines = sums.reshape(2, -1, 4)  # (oc, group * line, col)
+    assert np.array_equal(lines[:, : cut.len_onij], tiling.outputs(stationary, relu=False))
+    assert not lines[:, cut.len_onij :].any()
+
+
+def test_edge_columns_take_the_filler() -> None:
+    weight = np.ones((3, 1, 1, 1), np.int64)
+    assert os_tiling.weight_terms(weight, 2, fill=7).tolist() == [[[1, 1]], [[1, 7]]]
+
+
+def test_a_set_of_a_layer_comes_back_as_written(tmp_path: Path) -> None:
+    """Of the default layer; its weights are the same as those of the weight-stationary set."""
+    graph = storage.load(storage.ZOO / "vgg16.graph.zip")
+    manifest = describe_os(describe(graph, "features.27", "sample", 8, 8, 16))
+    made = generate_os(graph, load_image("sample", None, graph), manifest)
+    back = read_os_set(write_os_set(made, tmp_path))
+    for name in ("act", "wgt", "psum", "acc", "out"):
+        assert np.array_equal(getattr(back, name), getattr(made, name)), name
+    assert check_os_set(back) == []
+    assert made.act.shape == (2, 144, 8)
+    stationary = tile_weights(graph.layer("features.27").weight, 8, 8)  # [oc][ic][kij][col][row]
+    order = stationary.transpose(0, 2, 1, 4, 3).reshape(2, 144, 8)  # (oc, kij * ic * row, col)
+    assert np.array_equal(made.wgt, order)
+
+
+@pytest.mark.parametrize("name", ["activation_group0.txt", "psum_group1_otile0.txt", "out_otile1.txt"])
+def test_one_wrong_word_is_found_where_it_is(name: str, tmp_path: Path) -> None:
+    folder = write_os_set(make_os_set(), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | {"sha256": {}}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    lines = (folder / name).read_text().split("\n")
+    lines[4] = ("1" if lines[4][0] == "0" else "0") + lines[4][1:]
+    (folder / name).write_text("\n".join(lines))
+    wrong = check_os_set(read_os_set(folder))
+    assert wrong
+    if not name.startswith("activation"):
+        assert [(entry.file, entry.line) for entry in wrong] == [(name, 5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"terms": 17}, r"manifest\.json: terms is 17; expected 18"),
+        ({"groups": 9}, r"groups is 9; expected 3"),
+        ({"oc_tiles": 1}, r"oc_tiles is 1; expected 2"),
+        ({"stationary": 1}, r"stationary is not a known entry"),
+        ({"bits": {"act": 4, "wgt": 4, "psum": 16, "acc": 3}}, r"bits\.acc is 3; expected 4 for 12 addresses"),
+        ({"sha256": {"psum.txt": "0"}}, r"sha256 names 'psum\.txt', which is no file of the set"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    folder = write_os_set(make_os_set(), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | change
+    (folder / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(LockstepError, match=message):
+        read_os_set(folder)
+
+
+def test_an_address_without_a_line_is_refused(tmp_path: Path) -> None:
+    folder = write_os_set(make_os_set(), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | {"sha256": {}}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    lines = (folder / "acc.txt").read_text().split()
+    (folder / "acc.txt").write_text("\n".join([*lines[:-1], f"{12:011b}"]) + "\n")
+    with pytest.raises(LockstepError, match=r"acc\.txt line 12: found 12; expected an address 0\.\.11"):
+        read_os_set(folder)
+
+
+def test_psums_that_could_overflow_are_refused() -> None:
+    with pytest.raises(LockstepError, match=r"a set: bits\.psum is 8; expected 1\d or more, since psums of output"):
+        require_os_psum_bits(make_os_set(bits=(4, 4, 8), relu=False, kernel=(1, 1), ins=3, padded=(1, 1)), "a set")
+
+
+def test_auto_takes_the_dataflow_of_fewer_cycles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first layer has one input channel: weight stationary one row of eight works. The second: no difference."""
+    monkeypatch.chdir(tmp_path)
+    graph = storage.load(storage.ZOO / "tiny.graph.zip")
+    names = [layer.name for layer in graph.layers]
+    chosen = {}
+    for layer in names[:2]:
+        given = ["--net", "tiny", "--layer", layer, "--dataflow", "auto", "--psum", "20", "--out", "out"]
+        assert vectors.main(given) == 0
+        told = json.loads(Path("build/vectors/result.json").read_text())
+        chosen[layer] = told["dataflow"]
+        assert (told["dataflow"] == "os") == (told["pixel_cycles"]["os"] < told["pixel_cycles"]["ws"])
+        assert vectors.main(["--check", told["folder"]]) == 0
+    assert chosen[names[0]] == "os"
+    assert vectors.main(["--net", "tiny", "--dataflow", "is"]) == 2
+    assert "DATAFLOW=is; expected one of ws, os, auto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_weights_that_are_powers_of_two(name: str, tmp_path: Path) -> None:
+    graph = small_graph(2, wgt=POWERS[name])
+    manifest = describe_os(describe(graph, "conv.1", "sample", 4, 3, 26))
+    made = generate_os(graph, random_pixels(graph, 2), manifest)
+    folder = write_os_set(made, tmp_path)
+    back = read_os_set(folder)
+    assert np.array_equal(back.wgt, made.wgt)
+    assert set(np.unique(back.wgt)) <= set(POWERS[name].values.tolist())
+    assert check_os_set(back) == []
+    assert "sign-and-index" in (folder / "weight_otile0.txt").read_text()
+
+
+def test_pairs_are_weight_stationary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        LockstepError, match="SIMD=1 with the output-stationary set .*; expected a weight-stationary one"
+    ):
+        read_replay(write_os_set(make_os_set(), tmp_path / "set"), simd=True)
