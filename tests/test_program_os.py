@@ -142,7 +142,7 @@ def test_layers_that_are_not_for_it_are_refused() -> None:
     with pytest.raises(LockstepError, match="this engine is weight stationary only"):
         compile_layer(layer, height, width, ARRAYS["8x8"], dataflow="os")
     with pytest.raises(LockstepError, match="takes lines that the host has turned, so it is for a layer loaded"):
-        compile_layer(layer, height, width, shape, "inner", "os")
+        compile_layer(layer, height, width, shape, "inner", dataflow="os")
     with pytest.raises(LockstepError, match="no dataflow 'both'; expected one of ws, os, auto"):
         compile_layer(layer, height, width, shape, dataflow="both")
     graph = storage.load(storage.ZOO / "tiny.graph.zip")

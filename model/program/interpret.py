@@ -57,6 +57,8 @@ class Interpreter:
         """
         shape = self.shape
         if field(descriptor, 9, 13, 13):
+            if not shape.output_stationary:
+                raise LockstepError("the descriptor is output stationary; the engine is weight stationary only")
             return run_os(self, descriptor, Words(words, last))
         counts = [
             1 + field(descriptor, word, high, low)

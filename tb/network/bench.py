@@ -29,7 +29,7 @@ ERRORS = {
     2: "`last` came before the layer's last stream word",
     3: "the layer's last stream word came without `last`",
     4: "layers outside the descriptor table",
-    6: "the layer asks for pairs, which this engine does not multiply",
+    6: "the layer asks for pairs, or is output stationary, which this engine is not built for",
 }
 ADDRESS_DIGITS = 8  # of 32 bits, in front of a line
 
