@@ -152,7 +152,7 @@ STAGES = (
         "mac_array",
         "tb.mac_array.mac_array_os_tests",
         {"Rows": 3, "Cols": 4, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
-        | {"OutputStationary": 1},
+        | {"Simd": 0, "OutputStationary": 1},
     ),
     Stage(
         "core",
@@ -170,7 +170,7 @@ STAGES = (
         "core",
         "tb.core.core_os_tests",
         {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
-        | {"ActDepth": 33, "PsumDepth": 15, "OutputStationary": 1},
+        | {"ActDepth": 33, "PsumDepth": 15, "Simd": 0, "OutputStationary": 1},
     ),
     Stage("fifo", "tb.fifo.fifo_tests", {"Width": 5, "Depth": 3}),
     Stage("result_stream", "tb.result_stream.result_stream_tests", {"Cols": 3, "Width": 32, "Depth": 2}),
