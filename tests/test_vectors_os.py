@@ -146,7 +146,5 @@ def test_weights_that_are_powers_of_two(name: str, tmp_path: Path) -> None:
 
 def test_pairs_are_weight_stationary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        LockstepError, match="SIMD=1 with the output-stationary set .*; expected a weight-stationary one"
-    ):
+    with pytest.raises(LockstepError, match=r"SIMD=1 with the output-stationary set .*"):
         read_replay(write_os_set(make_os_set(), tmp_path / "set"), simd=True)
