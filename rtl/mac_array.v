@@ -69,7 +69,7 @@ module mac_array #(
         .shift_o (shift)
       );
     end else begin : gen_ws
-      assign shift = {Rows{1'b0}};
+      assign shift = {((Rows > 0) ? Rows : 1){1'b0}};  // Rows 0 is refused below, in words
     end
   endgenerate
 
