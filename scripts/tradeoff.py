@@ -72,6 +72,22 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(args, names, jobs, out.resolve())
 
 
+def programs(graph: IntegerGraph) -> dict[str, Program]:
+    """`graph` compiled for the engines that run it best, by what their PEs can do beside the plain product.
+
+    The plain one has an empty name; ``pairs`` and ``os`` (both dataflows) are there where a layer is the faster for it.
+    """
+    plain = fitting_shape(graph, simd=False)
+    found = {"": compile_graph(graph, plain)}
+    pairs = fitting_shape(graph)
+    if pairs.simd:
+        found["pairs"] = compile_graph(graph, pairs)
+    both = fitting_shape(graph, simd=False, dataflow="auto")
+    if both.output_stationary:
+        found["os"] = compile_graph(graph, both, dataflow="auto")
+    return found
+
+
 def facts(graph: IntegerGraph, program: Program) -> dict[str, Any]:
     """What is known without a tool: the accuracy stored with the graph, widths, cycles by the closed form."""
     maps = graph.wiring.before
@@ -92,14 +108,18 @@ def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> in
     blocks = read_blocks(ROOT / "rtl")
     found: dict[str, dict[str, Any]] = {}
     work: dict[str, list[Job]] = {}
-    for name in names:
-        graph = storage.load(storage.find(name))
-        program = compile_graph(graph, fitting_shape(graph, simd=False))  # each format on PEs of its own
-        found[name] = facts(graph, program) | {"sha256": graph.sha256}
-        gates = args.gates == "1" or (args.gates == "" and found[name]["cycles"] <= MOST_CYCLES)
-        found[name]["gates_run"] = gates
+    for net in names:
+        graph = storage.load(storage.find(net))
         pixels = np.asarray(load_image("sample", None, graph))
-        work[name] = jobs_of(graph, program, pixels, tools, blocks, ROOT / "rtl", out / name, gates)
+        for mode, program in programs(graph).items():
+            name = f"{net} {mode}".strip()
+            entry = facts(graph, program) | {"sha256": graph.sha256}
+            entry["gates_run"] = args.gates == "1" or (args.gates == "" and entry["cycles"] <= MOST_CYCLES)
+            folder = out / name.replace(" ", "-")
+            work[name] = jobs_of(
+                name, graph, program, pixels, tools, blocks, ROOT / "rtl", folder, gates=entry["gates_run"]
+            )
+            found[name] = entry
     done = _finish([job for each in work.values() for job in each], jobs)
     errors = [f"{name}: {result['error']}" for name, result in done.items() if result["error"]]
     for name, each in work.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ import scripts.tradeoff as tradeoff
 from model.errors import LockstepError
 from model.files import read_json
 from model.graph import storage
+from model.numeric.formats import IntFormat
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
 from scripts.reporting.svg import Point, scatter
@@ -128,6 +130,18 @@ def test_what_is_asked_for_must_make_sense(tmp_path, capsys):
         assert told in capsys.readouterr().err
 
 
+def test_a_network_is_measured_on_every_kind_of_array_that_it_gains_from():
+    tiny = storage.load(storage.find("tiny"))
+    found = tradeoff.programs(tiny)
+    assert {mode: program.shape.output_stationary for mode, program in found.items()} == {"": 0, "os": 1}
+    narrow = [dataclasses.replace(layer, act=IntFormat(2)) for layer in tiny.layers[1:]]
+    clamped = [dataclasses.replace(layer, out=IntFormat(2)) for layer in [tiny.layers[0], *narrow[:-1]]]
+    graph = dataclasses.replace(tiny, layers=(*clamped, narrow[-1]))
+    found = tradeoff.programs(graph)
+    assert {mode: program.shape.simd for mode, program in found.items()} == {"": 0, "pairs": 1, "os": 0}
+    assert found["pairs"].cycles.total < found[""].cycles.total
+
+
 def test_a_tool_that_fails_is_in_the_result(tmp_path, monkeypatch, capsys):
     class Broken:
         name, source, version = "yosys", "pypi", "1"
@@ -140,10 +154,9 @@ def test_a_tool_that_fails_is_in_the_result(tmp_path, monkeypatch, capsys):
     assert tradeoff.main(["--net", "tiny", "--out", str(tmp_path)]) == 1
     result = read_json(tmp_path / "tiny" / "result.json")
     assert result["passed"] is False
-    assert len(result["errors"]) == 5  # three areas, a clock, a run on gates
-    (entry,) = result["networks"]
-    assert entry["cycles"] == 7401
-    assert (entry["microseconds"], entry["toggles_per_mac"]) == (None, None)
+    assert len(result["errors"]) == 2 * 5  # three areas, a clock, a run on gates
+    assert {entry["name"]: entry["cycles"] for entry in result["networks"]} == {"tiny": 7401, "tiny os": 6942}
+    assert all(entry["microseconds"] is entry["toggles_per_mac"] is None for entry in result["networks"])
     assert "FAIL" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "tiny")
 

@@ -19,7 +19,7 @@ from tb.synth.flows import synthesize
 from tb.synth.tools import Tool
 
 TOP = "mac_array"
-PARTS = (TOP, "mac_row", "mac_tile", "shift_add")
+PARTS = (TOP, "mac_row", "mac_tile", "shift_add", "os_drain")
 TESTS = "tb.mac_array.mac_array_tests"
 SHAPE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2}
 PARAMETER = re.compile(r"^  parameter integer (\w+)", re.MULTILINE)

@@ -14,7 +14,8 @@ module harness #(
   parameter integer PsumWidth  = 16,
   parameter integer WgtLanes   = 2,
   parameter integer GroupWidth = 2,
-  parameter integer Simd       = 0
+  parameter integer Simd       = 0,
+  parameter integer OutputStationary = 0
 ) (
   input  wire clk_i,
   input  wire rst_ni,
@@ -24,7 +25,9 @@ module harness #(
 );
 
   localparam integer RowWidth = 3 + ActWidth + GroupWidth + WgtLanes * WgtWidth;
-  localparam integer InWidth  = Rows * RowWidth + Simd;  // the mode has a register of its own
+  localparam integer ModeAt   = Rows * RowWidth;
+  localparam integer FromNorth = Cols * WgtWidth;
+  localparam integer InWidth  = ModeAt + Simd + OutputStationary * (1 + FromNorth);  // each mode has a register of its own
   localparam integer OutWidth = Cols * (1 + PsumWidth);
 
   reg  [InWidth-1:0]  in_q;
@@ -35,6 +38,8 @@ module harness #(
     in_q  <= {in_q[InWidth-2:0], shift_i};
     out_q <= load_i ? out : {out_q[OutWidth-2:0], 1'b0};
   end
+
+  wire [InWidth+FromNorth+1:0] from = {{(FromNorth+2){1'b0}}, in_q};  // zeros where a mode is not built in
 
   assign shift_o = out_q[OutWidth-1];
 
@@ -49,11 +54,14 @@ module harness #(
     .PsumWidth  (PsumWidth),
     .WgtLanes   (WgtLanes),
     .GroupWidth (GroupWidth),
-    .Simd       (Simd)
+    .Simd       (Simd),
+    .OutputStationary (OutputStationary)
   ) u_array (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
-    .simd_i       (Simd != 0 && in_q[InWidth-1]),
+    .simd_i       (Simd != 0 && from[ModeAt]),
+    .os_i         (OutputStationary != 0 && from[ModeAt+Simd]),
+    .wgt_n_i      (from[ModeAt+Simd+1 +: FromNorth]),
     .valid_i      (in_q[0 +: Rows]),
     .swap_i       (in_q[Rows +: Rows]),
     .wgt_valid_i  (in_q[2*Rows +: Rows]),

@@ -27,6 +27,7 @@ ARRAY_ALONE = ("Rows", "Cols")
 
 
 def jobs_of(
+    name: str,
     graph: IntegerGraph,
     program: Program,
     pixels: Array,
@@ -36,10 +37,12 @@ def jobs_of(
     out: Path,
     gates: bool,
 ) -> list[Job]:
-    """The pieces of work for one network.
+    """The pieces of work for one network on one kind of array.
 
     Parameters
     ----------
+    name : str
+        Of both; the jobs' names begin with it.
     graph : IntegerGraph
     program : Program
         `graph` compiled for its engine.
@@ -68,16 +71,14 @@ def jobs_of(
         def area(flow: str = flow, folder: Path = folder) -> Mapping[str, Any]:
             return synthesize(yosys, flow, sources_of(PE, blocks), PE, folder, pe)
 
-        name = f"{graph.name}/pe/{flow}"
-        work.append(Job(name, "area", PE, flow, folder, told(pe, PE, [yosys]), area))
+        work.append(Job(f"{name}/pe/{flow}", "area", PE, flow, folder, told(pe, PE, [yosys]), area))
     target = Target(*CLOCK, program.shape.rows, program.shape.cols)
     folder = out / "clock"
 
     def clock(folder: Path = folder) -> Mapping[str, Any]:
         return place(yosys, nextpnr, target, rtl, folder, array)
 
-    name = f"{graph.name}/clock"
-    work.append(Job(name, "clock", ARRAY, target.flow, folder, told(array, ARRAY, [yosys, nextpnr]), clock))
+    work.append(Job(f"{name}/clock", "clock", ARRAY, target.flow, folder, told(array, ARRAY, [yosys, nextpnr]), clock))
     if gates:
         folder = out / "gates"
 
@@ -100,5 +101,5 @@ def jobs_of(
 
         image = hashlib.sha256(pixels.tobytes()).hexdigest()
         depends = run_key("icarus", (graph.sha256, image, program.shape)) + told(array, ARRAY, [yosys])
-        work.append(Job(f"{graph.name}/gates", "gates", ARRAY, "icarus", folder, depends, on_gates))
+        work.append(Job(f"{name}/gates", "gates", ARRAY, "icarus", folder, depends, on_gates))
     return work
