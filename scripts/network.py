@@ -169,8 +169,9 @@ def _run(
         entry = {"cycles": run.cycles, "pixels": run.pixels, "waiting": run.waiting, "filling": run.filling}
         print(table_line(name, entry, macs[run.layer], cells, run.cycles / max(seconds, 1e-9)), flush=True)
 
-    for text in table_lines(dataflow_table(graph, program.shape.rows, program.shape.cols, args.input), program):
-        print(text)
+    if args.dataflow != "ws":
+        for text in table_lines(dataflow_table(graph, program.shape.rows, program.shape.cols, args.input), program):
+            print(text)
     print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
     pairs = [item.layer.name for item in program.layers if item.descriptor.simd]
     if pairs:

@@ -23,11 +23,11 @@ CORE = {
 
 FAULTS = {
     "sign of the weight lost": (
-        *("mac_tile.v", "psum_q <= $signed(psum_i) + $signed(wgt)", "psum_q <= $signed(psum_i) + $signed({1'b0, wgt})"),
+        *("mac_tile.v", "psum_q <= $signed(base) + $signed(wgt)", "psum_q <= $signed(base) + $signed({1'b0, wgt})"),
         *("mac_array", "tb.mac_array.mac_array_tests", ARRAY, r"cycle \d+: PE\(0,\d\) psum: expected -\d+, got \d+"),
     ),
     "swap takes the flit that arrives with it": (
-        *("mac_tile.v", "active_q <= shadow_q;", "active_q <= capture ? wgt_i[Lane*WgtWidth +: WgtWidth] : shadow_q;"),
+        *("mac_tile.v", "active_q <= wgt;", "active_q <= capture ? wgt_i[Lane*WgtWidth +: WgtWidth] : wgt;"),
         *("mac_array", "tb.mac_array.mac_array_tests", ARRAY, r"PE\(\d,\d\) active: expected"),
     ),
     "two columns exchanged": (

@@ -26,7 +26,7 @@ from tb.common.traffic import Shape, Traffic, make_traffic
 
 SHAPE = Shape.of(parameters())
 ROWS, COLS = SHAPE.rows, SHAPE.cols
-WEIGHTS = {"wgt": SHAPE.wgt_lanes, "shadow": 1, "active": 1}
+WEIGHTS = {"wgt": SHAPE.wgt_lanes} | dict.fromkeys(("shadow", "active", "shadow_hi", "active_hi"), 1)
 SIGNED = ("psum", "drain")
 EXTRA = ("shift", "done", "drain")
 

@@ -66,7 +66,7 @@ def test_a_mode_that_is_not_built_in_is_error_6(field: str, tmp_path: Path) -> N
         good, descriptors=table, stream=good.stream._replace(words=good.stream.words[:1], last=good.stream.last[:1])
     )
     report = run_jobs(tmp_path, shape, [bad, good], "icarus")
-    assert "pairs, which this engine does not multiply" in report.errors[0]
+    assert "asks for pairs" in report.errors[0]
     assert report.failed == {0}
     assert not [item for item in report.layers if item.job == 0 and item.pixels]
     assert (report.jobs, [item.layer for item in report.layers if item.job == 1]) == (2, [1, 2, 3])
