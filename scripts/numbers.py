@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from model.errors import LockstepError
+
+MOST_TOOLS = 64
 
 
 def whole_number(name: str, text: str, example: int) -> int:
@@ -30,3 +33,22 @@ def whole_number(name: str, text: str, example: int) -> int:
     if not re.fullmatch(r"-?[0-9]{1,12}", text):
         raise LockstepError(f"{name}={text!r} is not a whole number; expected {name}={example}, for instance")
     return int(text)
+
+
+def cores() -> int:
+    """The machine's cores, as many as tools may run at a time."""
+    return min(os.cpu_count() or 1, MOST_TOOLS)
+
+
+def tools_at_a_time(text: str) -> int:
+    """JOBS of the targets that run synthesis tools: 1..MOST_TOOLS.
+
+    Raises
+    ------
+    LockstepError
+        For anything else.
+    """
+    jobs = whole_number("JOBS", text, cores())
+    if not 1 <= jobs <= MOST_TOOLS:
+        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_TOOLS}, tools at a time")
+    return jobs

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.guard import guarded
-from scripts.numbers import whole_number
+from scripts.numbers import cores, tools_at_a_time
 from tb.common.runner import ROOT, SimulationError
 from tb.synth import formats
 from tb.synth.gates import run_tests, shape
@@ -24,6 +22,7 @@ from tb.synth.jobs import (
     Result,
     area_jobs,
     array_jobs,
+    finish_all,
     format_jobs,
     gates_folder,
     read_blocks,
@@ -31,23 +30,19 @@ from tb.synth.jobs import (
 from tb.synth.tools import NAMES, find
 
 OUT = Path("build/synth")
-MOST_JOBS = 64
 
 
 @guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when a block is refused or the gates fail the tests, 2 for bad input."""
-    cores = min(os.cpu_count() or 1, MOST_JOBS)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tools", help="pypi or native (pypi where it is installed)")
     parser.add_argument("--only", metavar="BLOCK", action="append", help="this block (may be given again)")
     parser.add_argument("--sim", help="icarus or verilator (the environment's SIM, else icarus)")
-    parser.add_argument("--jobs", default=str(cores), help="tools at a time (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="tools at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = whole_number("JOBS", args.jobs, cores)
-    if not 1 <= jobs <= MOST_JOBS:
-        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_JOBS}, tools at a time")
+    jobs = tools_at_a_time(args.jobs)
     blocks = read_blocks(ROOT / "rtl")
     unknown = sorted(set(args.only or ()) - set(blocks))
     if unknown:
@@ -67,7 +62,9 @@ def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
     work = area_jobs(chosen, blocks, tools, out) + format_jobs(chosen, blocks, tools, out)
     if ARRAY in chosen:
         work += array_jobs(blocks, tools, out)
-    done = _finish(work, jobs)
+    done = finish_all(work, jobs, _line)
+    if any(each["kept"] for each in done.values()):
+        print("  * kept from an earlier run, nothing it depends on has changed")
     result: dict[str, Any] = {
         "passed": all(entry["error"] is None for entry in done.values()),
         "complete": chosen == list(blocks),
@@ -103,23 +100,10 @@ def _is_format(job: Job, block: str, name: str) -> bool:
     return job.group == "format" and job.block == block and job.about["format"] == name
 
 
-def _finish(work: list[Job], jobs: int) -> dict[str, Result]:
-    """Results by job, told one by one as they come."""
-    done: dict[str, Result] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for future in as_completed({pool.submit(job.finish): job for job in work}):
-                result = future.result()
-                done[result["name"]] = result
-                kept = "*" if result["kept"] else " "
-                told = result["error"] or _figures(result)
-                print(f"  {result['name']:<34} {result['seconds']:>7.1f} s{kept} {told}", flush=True)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    if any(result["kept"] for result in done.values()):
-        print("  * kept from an earlier run, nothing it depends on has changed")
-    return {job.name: done[job.name] for job in work}
+def _line(result: Result) -> str:
+    """A piece's line, printed as it is done."""
+    kept = "*" if result["kept"] else " "
+    return f"  {result['name']:<34} {result['seconds']:>7.1f} s{kept} {result['error'] or _figures(result)}"
 
 
 def _figures(result: Result) -> str:

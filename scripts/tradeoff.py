@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +19,14 @@ from model.program.compile import Program, compile_graph
 from model.program.fit import fitting_shape
 from scripts.datasets import BUILD
 from scripts.guard import guarded
-from scripts.numbers import whole_number
+from scripts.numbers import cores, tools_at_a_time
 from scripts.vectors import load_image
 from tb.common.runner import ROOT
-from tb.synth.jobs import Job, Result, read_blocks
+from tb.synth.jobs import Job, Result, finish_all, read_blocks
 from tb.synth.tools import NAMES, find
 from tb.tradeoff.jobs import jobs_of
 
 OUT = BUILD / "tradeoff"
-MOST_JOBS = 64
 MOST_CYCLES = 50_000  # of a run on gates that is made unasked: some hundred cycles a second
 
 
@@ -52,17 +49,14 @@ def members(net: str, build: Path = BUILD / "train", zoo: Path = storage.ZOO) ->
 @guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when a tool fails or gates and golden model differ, 2 for bad input."""
-    cores = min(os.cpu_count() or 1, MOST_JOBS)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", default="vgg16", help="vgg16, tiny ..., in every format that there is (%(default)s)")
     parser.add_argument("--gates", default="", help="1 or 0: run it on gates or not (if it takes few cycles)")
     parser.add_argument("--tools", help="pypi or native (pypi where it is installed)")
-    parser.add_argument("--jobs", default=str(cores), help="tools at a time (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="tools at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = whole_number("JOBS", args.jobs, cores)
-    if not 1 <= jobs <= MOST_JOBS:
-        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_JOBS}, tools at a time")
+    jobs = tools_at_a_time(args.jobs)
     if args.gates not in ("", "0", "1"):
         raise LockstepError(f"GATES={args.gates}; expected 0 or 1, or nothing")
     names = members(args.net)
@@ -120,7 +114,7 @@ def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> in
                 name, graph, program, pixels, tools, blocks, ROOT / "rtl", folder, gates=entry["gates_run"]
             )
             found[name] = entry
-    done = _finish([job for each in work.values() for job in each], jobs)
+    done = finish_all([job for each in work.values() for job in each], jobs, _line)
     errors = [f"{name}: {result['error']}" for name, result in done.items() if result["error"]]
     for name, each in work.items():
         for job in each:
@@ -148,48 +142,23 @@ def _derive(entry: dict[str, Any]) -> None:
     entry["toggles_per_mac"] = None if toggles is None else round(toggles / entry["macs"], 2)
 
 
-def _finish(work: list[Job], jobs: int) -> dict[str, Result]:
-    """Results by job, told one by one as they come."""
-    done: dict[str, Result] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for future in as_completed({pool.submit(job.finish): job for job in work}):
-                result = future.result()
-                done[result["name"]] = result
-                kept = " (kept)" if result["kept"] else ""
-                print(f"  {result['name']:<28} {result['seconds']:>7.1f} s{kept}  {result['error'] or ''}", flush=True)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return {job.name: done[job.name] for job in work}
+def _line(result: Result) -> str:
+    """A piece's line, printed as it is done."""
+    kept = " (kept)" if result["kept"] else ""
+    return f"  {result['name']:<28} {result['seconds']:>7.1f} s{kept}  {result['error'] or ''}"
 
 
 def _tell(result: dict[str, Any]) -> None:
     """The table."""
     row = "  {:<16} {:>8} {:>8} {:>4} {:>5} {:>5} {:>6} {:>6} {:>6} {:>7} {:>10} {:>9} {:>9}".format
-    print(
-        row(
-            "network",
-            "accuracy",
-            "weights",
-            "act",
-            "psum",
-            "gates",
-            "FF",
-            "iCE40",
-            "ECP5",
-            "MHz",
-            "cycles",
-            "us/image",
-            "togg/MAC",
-        )
-    )
+    area = ("gates", "FF", "iCE40", "ECP5")
+    print(row("network", "accuracy", "weights", "act", "psum", *area, "MHz", "cycles", "us/image", "togg/MAC"))
     for entry in result["networks"]:
         accuracy = "-" if entry["accuracy"] is None else f"{entry['accuracy']:.2%}"
-        area = [entry[f"pe_{flow}"].get(part) for flow, part in _AREA]
+        found = [entry[f"pe_{flow}"].get(part) for flow, part in _AREA]
         rest = [entry["clock"].get("mhz"), entry["cycles"], entry["microseconds"], entry["toggles_per_mac"]]
         widths = [entry["act_bits"], entry["psum_bits"]]
-        cells = ["-" if cell is None else f"{cell:,}" for cell in [*widths, *area, *rest]]
+        cells = ["-" if cell is None else f"{cell:,}" for cell in [*widths, *found, *rest]]
         print(row(entry["name"], accuracy, "/".join(entry["weights"]), *cells))
 
 

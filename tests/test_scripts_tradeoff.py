@@ -19,8 +19,9 @@ from model.program.fit import fitting_shape
 from scripts.reporting.svg import Point, scatter
 from tb.common.runner import BuildError, SimulationError
 from tb.synth.gates import invert
+from tb.synth.jobs import read_blocks
 from tb.synth.tools import ToolError, find
-from tb.tradeoff import gates
+from tb.tradeoff import gates, jobs
 from tests.integer_graphs import random_pixels, small_graph
 
 RTL = Path(__file__).resolve().parents[1] / "rtl"
@@ -144,6 +145,24 @@ def test_a_network_is_measured_on_every_kind_of_array_that_it_gains_from():
     found = tradeoff.programs(graph)
     assert {mode: program.shape.simd for mode, program in found.items()} == {"": 0, "pairs": 1, "os": 0}
     assert found["pairs"].cycles.total < found[""].cycles.total
+
+
+def test_a_count_is_made_again_when_what_counts_changes(small, tmp_path, monkeypatch):
+    graph, program, pixels = small
+    tool = type("Any", (), {"source": "pypi", "version": "1"})()
+    counting = tmp_path / "toggles.py"
+    monkeypatch.setattr(jobs, "COUNTING", (counting,))
+
+    def keys():
+        tools = {"yosys": tool, "nextpnr-ecp5": tool}
+        work = jobs.jobs_of("small", graph, program, pixels, tools, read_blocks(RTL), RTL, tmp_path, gates=True)
+        return {job.name: job.key for job in work}
+
+    counting.write_text("one")
+    before = keys()
+    assert keys() == before
+    counting.write_text("two")
+    assert {name for name, key in keys().items() if key != before[name]} == {"small/gates"}
 
 
 def test_a_tool_that_fails_is_in_the_result(tmp_path, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from model.numeric.power import PowerFormat
 from model.numeric.weights import FORMATS
 from tb.common.weight_formats import weight_parameters
 from tb.synth.flows import AREA_FLOWS, synthesize
-from tb.synth.gates import array_parameters
+from tb.synth.gates import array_parameters, pe_parameters
 from tb.synth.tools import Tool
 
 NAMES = ("int2", "int4", "int8", *(name for name, fmt in FORMATS.items() if isinstance(fmt, PowerFormat)))
@@ -34,7 +34,7 @@ def parameters(block: str, name: str) -> dict[str, int]:
     1
     """
     array = array_parameters({"Rows": SIDE, "Cols": SIDE, **SHAPE, **weight_parameters(FORMATS[name])})
-    return array if block == ARRAY else {key: value for key, value in array.items() if key not in ("Rows", "Cols")}
+    return array if block == ARRAY else pe_parameters(array)
 
 
 def area(yosys: Tool, block: str, name: str, flow: str, sources: list[Path], folder: Path) -> Mapping[str, Any]:

@@ -44,6 +44,11 @@ def array_parameters(engine: Mapping[str, int]) -> dict[str, int]:
     return {**own, "GroupWidth": max(1, (groups - 1).bit_length()) + own.get("Simd", 0)}
 
 
+def pe_parameters(array: Mapping[str, int]) -> dict[str, int]:
+    """Those of an array's parameters that its PEs have."""
+    return {name: value for name, value in array.items() if name not in ("Rows", "Cols")}
+
+
 def write_netlist(yosys: Tool, rtl: Path, parameters: Mapping[str, int], folder: Path) -> dict[str, int]:
     """Write ``netlist/mac_array.v`` in `folder`: nothing but gates, flip-flops and instances.
 

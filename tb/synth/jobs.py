@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ class Job:
         return {**result, **self.about, "kept": False}
 
 
+def finish_all(work: Sequence[Job], jobs: int, told: Callable[[Result], str]) -> dict[str, Result]:
+    """Finish `work`, `jobs` pieces at a time; `told` is a result's line, printed as it comes. Results by job."""
+    done: dict[str, Result] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed({pool.submit(job.finish): job for job in work}):
+                result = future.result()
+                done[result["name"]] = result
+                print(told(result), flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {job.name: done[job.name] for job in work}
+
+
 def read_blocks(rtl: Path) -> dict[str, str]:
     """Sources by module: every ``rtl/*.v`` that there is.
 
@@ -105,7 +121,8 @@ def sources_of(block: str, blocks: Mapping[str, str]) -> list[Path]:
     return [ROOT / "rtl" / f"{name}.v" for name in sorted(contained(block, blocks))]
 
 
-def _depends(block: str, blocks: Mapping[str, str], tools: Sequence[Tool]) -> str:
+def depends_on(block: str, blocks: Mapping[str, str], tools: Sequence[Tool]) -> str:
+    """What every result about `block` depends on: its sources, those below it, this package, the tools."""
     ours = [path.read_text() for path in sorted(Path(__file__).parent.glob("*")) if path.suffix in (".py", ".v")]
     versions = [f"{tool.source} {tool.version}" for tool in tools]
     return "\0".join([blocks[name] for name in sorted(contained(block, blocks))] + ours + versions)
@@ -121,7 +138,7 @@ def area_jobs(chosen: Sequence[str], blocks: Mapping[str, str], tools: Mapping[s
         def work() -> Mapping[str, int]:
             return synthesize(yosys, flow, sources, block, folder)
 
-        return Job(f"{block}/{flow}", "area", block, flow, folder, _depends(block, blocks, [yosys]), work)
+        return Job(f"{block}/{flow}", "area", block, flow, folder, depends_on(block, blocks, [yosys]), work)
 
     return [job(block, flow) for block in chosen for flow in AREA_FLOWS]
 
@@ -140,7 +157,7 @@ def format_jobs(chosen: Sequence[str], blocks: Mapping[str, str], tools: Mapping
                     return formats.area(yosys, block, name, flow, sources_of(block, blocks), folder)
 
                 about = {"format": name, "parameters": formats.parameters(block, name)}
-                depends = _depends(block, blocks, [yosys]) + repr(about)
+                depends = depends_on(block, blocks, [yosys]) + repr(about)
                 title = f"formats/{block}/{name}/{flow}"
                 jobs.append(Job(title, "format", block, flow, folder, depends, work, about))
     return jobs
@@ -156,7 +173,7 @@ def array_jobs(blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) 
         def work(target: Any = target, nextpnr: Tool = nextpnr, folder: Path = folder) -> Mapping[str, Any]:
             return place(yosys, nextpnr, target, rtl, folder)
 
-        depends = _depends(ARRAY, blocks, [yosys, nextpnr])
+        depends = depends_on(ARRAY, blocks, [yosys, nextpnr])
         jobs.append(Job(target.name, "fmax", ARRAY, target.flow, folder, depends, work, about))
     rows, cols = GATES_SHAPE
     folder = gates_folder(out)
@@ -164,7 +181,7 @@ def array_jobs(blocks: Mapping[str, str], tools: Mapping[str, Tool], out: Path) 
     def netlist() -> Mapping[str, Any]:
         return write_netlist(yosys, rtl, shape(rows, cols), folder)
 
-    depends = _depends(ARRAY, blocks, [yosys])
+    depends = depends_on(ARRAY, blocks, [yosys])
     about = {"rows": rows, "cols": cols}
     return [*jobs, Job("gates", "gates", ARRAY, "generic", folder, depends, netlist, about)]
 

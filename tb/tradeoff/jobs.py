@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ from model.program.compile import Program
 from tb.common.runner import SimulationError
 from tb.network.whole import run_key
 from tb.synth.flows import AREA_FLOWS, synthesize
-from tb.synth.gates import array_parameters
-from tb.synth.jobs import ARRAY, Job, sources_of
-from tb.synth.place import Target, place
+from tb.synth.gates import array_parameters, pe_parameters
+from tb.synth.jobs import ARRAY, Job, depends_on, sources_of
+from tb.synth.place import TARGETS, place
 from tb.synth.tools import Tool, ToolError
 from tb.tradeoff.gates import run
+from tb.waves import toggles, vcd
 
 Array = np.ndarray[Any, Any]
 PE = "mac_tile"
-CLOCK = ("ecp5", "85k", "CABGA756")  # products in LUTs: a multiplier-free PE gains nothing from a device's multipliers
-ARRAY_ALONE = ("Rows", "Cols")
+# products in LUTs: a multiplier-free PE gains nothing from a device's multipliers
+CLOCK = next(target for target in TARGETS if target.flow == "ecp5")
+# What counts the toggles, beside all that decides the run itself.
+COUNTING = (*sorted(Path(__file__).parent.glob("*.py")), Path(toggles.__file__), Path(vcd.__file__))
 
 
 def jobs_of(
@@ -57,13 +61,11 @@ def jobs_of(
     """
     yosys, nextpnr = tools["yosys"], tools["nextpnr-ecp5"]
     array = array_parameters(program.shape.parameters)
-    pe = {name: value for name, value in array.items() if name not in ARRAY_ALONE}
+    pe = pe_parameters(array)
     work = []
 
     def told(parameters: Mapping[str, int], block: str, used: Sequence[Tool]) -> str:
-        ours = [path.read_text() for path in sorted((Path(__file__).parents[1] / "synth").glob("*.[pv]*"))]
-        parts = [blocks[path.stem] for path in sources_of(block, blocks)]
-        return "\0".join([*parts, *ours, *(f"{tool.source} {tool.version}" for tool in used), repr(parameters)])
+        return depends_on(block, blocks, used) + repr(parameters)
 
     for flow in AREA_FLOWS:
         folder = out / "pe" / flow
@@ -72,7 +74,7 @@ def jobs_of(
             return synthesize(yosys, flow, sources_of(PE, blocks), PE, folder, pe)
 
         work.append(Job(f"{name}/pe/{flow}", "area", PE, flow, folder, told(pe, PE, [yosys]), area))
-    target = Target(*CLOCK, program.shape.rows, program.shape.cols)
+    target = replace(CLOCK, rows=program.shape.rows, cols=program.shape.cols)
     folder = out / "clock"
 
     def clock(folder: Path = folder) -> Mapping[str, Any]:
@@ -101,5 +103,6 @@ def jobs_of(
 
         image = hashlib.sha256(pixels.tobytes()).hexdigest()
         depends = run_key("icarus", (graph.sha256, image, program.shape)) + told(array, ARRAY, [yosys])
+        depends += "".join(path.read_text() for path in COUNTING)
         work.append(Job(f"{name}/gates", "gates", ARRAY, "icarus", folder, depends, on_gates))
     return work
