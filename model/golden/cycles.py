@@ -26,12 +26,20 @@ so that RUN = F + (T-1)*D + P for T output tiles, and a layer takes 13 + RUN + L
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from model.errors import LockstepError
 from model.graph.graph import Layer
 
 FETCH = 13  # twelve descriptor words and one cycle of memory latency
 DRAIN = 4  # beside rows + cols
+
+
+def require_positive(work: Any) -> None:
+    """Raise LockstepError naming the first field of the dataclass `work`, all numbers, that is less than 1."""
+    for item in fields(work):
+        if getattr(work, item.name) < 1:
+            raise LockstepError(f"{item.name} is {getattr(work, item.name)}; expected 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +74,7 @@ class Work:
     out_map: int
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if getattr(self, item.name) < 1:
-                raise LockstepError(f"{item.name} is {getattr(self, item.name)}; expected 1 or more")
+        require_positive(self)
 
 
 @dataclass(frozen=True)

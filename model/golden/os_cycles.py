@@ -18,10 +18,9 @@ later. The first tile has e = Q + K - 1, so RUN = Q + K + (T-1)*D + (N-1)*A for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from model.errors import LockstepError
-from model.golden.cycles import DRAIN, FETCH, Cycles
+from model.golden.cycles import DRAIN, FETCH, Cycles, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +55,7 @@ class OsWork:
     out_map: int
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if getattr(self, item.name) < 1:
-                raise LockstepError(f"{item.name} is {getattr(self, item.name)}; expected 1 or more")
+        require_positive(self)
 
 
 def os_run_cycles(work: OsWork) -> int:

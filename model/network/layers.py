@@ -122,8 +122,8 @@ def _windows(size: tuple[int, int], padding: tuple[int, int]) -> list[tuple[slic
     ]
 
 
-class QuantConv2d(nn.Conv2d, _WeightQuantizer):
-    """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
+class _QuantConv(_WeightQuantizer):
+    """What the convolutions share: the constructor. It stands before torch's class among the bases, and calls it."""
 
     def __init__(
         self,
@@ -137,6 +137,10 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=False)
         self._prepare(weights)
+
+
+class QuantConv2d(_QuantConv, nn.Conv2d):
+    """Conv2d without bias (BatchNorm follows), with weights quantized per output channel."""
 
     def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
         """(batch, in_channels, y, x) to (batch, out_channels, y, x); with a `step`, `value` holds codes of it."""
@@ -164,21 +168,8 @@ class QuantConv2d(nn.Conv2d, _WeightQuantizer):
         return result.reshape(batch, height, width, -1).permute(0, 3, 1, 2)  # channels last, as (batch, out, y, x)
 
 
-class QuantConv1d(nn.Conv1d, _WeightQuantizer):
+class QuantConv1d(_QuantConv, nn.Conv1d):
     """Conv1d along the columns of maps of height 1, without bias, with weights quantized per output channel."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int,
-        padding: int,
-        weights: int | WeightFormat,
-        stride: int = 1,
-        groups: int = 1,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=False)
-        self._prepare(weights)
 
     def forward(self, value: Tensor, step: Tensor | None = None) -> Tensor:
         """(batch, in_channels, 1, x) to (batch, out_channels, 1, x); with a `step`, `value` holds codes of it."""
