@@ -95,7 +95,7 @@ class Stream:
     def _wgt(self, start: int, stop: int) -> list[tuple[int, int] | None]:
         shape = self.plan.shape
         words: list[tuple[int, int] | None] = [None] * (stop - start)
-        chosen = _between(self.plan.flit_cycle.ravel(), start, stop)
+        chosen = between(self.plan.flit_cycle.ravel(), start, stop)
         passes, numbers = np.divmod(np.arange(chosen.start, chosen.stop), shape.groups)
         high, groups = np.divmod(numbers, shape.col_groups)
         columns = groups[:, None] * shape.wgt_lanes + np.arange(shape.wgt_lanes)  # [flits, lanes]
@@ -114,13 +114,13 @@ class Stream:
 
     def _inst(self, start: int, stop: int) -> list[int]:
         shape, plan = self.plan.shape, self.plan
-        beats = _between(plan.beat_cycle.ravel(), start, stop)
+        beats = between(plan.beat_cycle.ravel(), start, stop)
         oc, ic, kij, pixel = np.unravel_index(np.arange(beats.start, beats.stop), plan.beat_cycle.shape)
         banks = np.array(
             [[shape.banks(o, i) for i in range(shape.ic_tiles)] for o in range(2)], dtype=np.int64
         )  # [2, ic, 3]
         add, read, write = np.moveaxis(banks[oc % 2, ic], -1, 0)
-        accs = _between(plan.acc_cycle.ravel(), start, stop)
+        accs = between(plan.acc_cycle.ravel(), start, stop)
         acc_oc, output, term = np.unravel_index(np.arange(accs.start, accs.stop), plan.acc_cycle.shape)
         fields: dict[str, Ints] = {name: np.zeros(stop - start, dtype=np.int64) for name, _ in self.format.fields()}
         at = plan.beat_cycle.ravel()[beats] - start
@@ -139,7 +139,7 @@ class Stream:
         return self.format.encode(**fields)
 
 
-def _between(cycles: Ints, start: int, stop: int) -> slice:
+def between(cycles: Ints, start: int, stop: int) -> slice:
     """Events whose (increasing) cycle lies in ``start .. stop - 1``."""
     first, last = np.searchsorted(cycles, (start, stop))
     return slice(int(first), int(last))

@@ -13,8 +13,8 @@ from model.vectors.os_manifest import HEADER_LINES, OsManifest
 from model.vectors.os_set import OsSet, read_os_set
 from tb.common.instruction import InstructionFormat
 from tb.common.schedule import OUT_LATENCY, Cycles
-from tb.common.stream import Window, pack
-from tb.common.weight_formats import weight_parameters
+from tb.common.stream import Window, between, pack
+from tb.core.parameters import core_parameters
 from tb.core.place import Place
 
 Array = np.ndarray[Any, Any]
@@ -138,7 +138,8 @@ class OsStream:
         act[: lines.size] = zip(
             lines.tolist(), pack(self.vectors.act.reshape(-1, shape.rows)[lines], bits.act), strict=True
         )
-        chosen, at = _between(plan.term_cycle.ravel(), start, stop)
+        chosen = between(plan.term_cycle.ravel(), start, stop)
+        at = plan.term_cycle.ravel()[chosen] - start
         oc, group, term = np.unravel_index(np.arange(chosen.start, chosen.stop), plan.term_cycle.shape)
         wgt: list[tuple[int, int] | None] = [None] * (stop - start)
         patterns = bits.weights.encode(self.vectors.wgt[oc, term])  # [terms, cols]
@@ -151,7 +152,8 @@ class OsStream:
         fields["x_addr"][at] = group * shape.terms + term
         fields["p_wbank"][at] = oc % 2
         fields["p_addr"][at] = group * shape.rows
-        chosen, at = _between(plan.acc_cycle.ravel(), start, stop)
+        chosen = between(plan.acc_cycle.ravel(), start, stop)
+        at = plan.acc_cycle.ravel()[chosen] - start
         oc, output = np.unravel_index(np.arange(chosen.start, chosen.stop), plan.acc_cycle.shape)
         for name in ("a_valid", "a_first", "a_last"):
             fields[name][at] = 1
@@ -159,12 +161,6 @@ class OsStream:
         fields["a_bank"][at] = oc % 2
         fields["a_addr"][at] = plan.acc[output]
         return Window(act, wgt, self.format.encode(**fields))
-
-
-def _between(cycles: Cycles, start: int, stop: int) -> tuple[slice, Cycles]:
-    """Events whose (increasing) cycle lies in ``start .. stop - 1``, and those cycles from `start` on."""
-    first, last = np.searchsorted(cycles, (start, stop))
-    return slice(int(first), int(last)), cycles[first:last] - start
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,18 +184,8 @@ class OsReplay:
     @property
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of the core that fits this set."""
-        bits, shape = self.manifest.bits, self.plan.shape
-        return {
-            "Rows": shape.rows,
-            "Cols": shape.cols,
-            "ActWidth": bits.act,
-            **weight_parameters(bits.weights),
-            "PsumWidth": bits.psum,
-            "WgtLanes": shape.wgt_lanes,
-            "ActDepth": shape.act_depth,
-            "PsumDepth": shape.pass_size,
-            "OutputStationary": 1,
-        }
+        shape = self.plan.shape
+        return {**core_parameters(self.manifest.bits, shape, shape.pass_size), "OutputStationary": 1}
 
     @property
     def macs(self) -> int:

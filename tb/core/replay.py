@@ -18,8 +18,8 @@ from model.vectors.os_manifest import is_output_stationary
 from model.vectors.reader import VectorSet, read_set
 from tb.common.schedule import LayerShape, Plan, plan
 from tb.common.stream import Stream
-from tb.common.weight_formats import weight_parameters
 from tb.core.os_replay import OsReplay, read_os_replay
+from tb.core.parameters import core_parameters
 from tb.core.place import Place
 
 Array = np.ndarray[Any, Any]
@@ -48,17 +48,8 @@ class Replay:
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of the core that fits this set."""
         bits, shape = self.manifest.bits, self.plan.shape
-        return {
-            "Rows": shape.rows,
-            "Cols": shape.cols,
-            "ActWidth": bits.act * (1 + shape.simd),
-            **({"Simd": 1} if shape.simd else {}),
-            **weight_parameters(bits.weights),
-            "PsumWidth": bits.psum,
-            "WgtLanes": shape.wgt_lanes,
-            "ActDepth": shape.act_depth,
-            "PsumDepth": shape.psum_depth,
-        }
+        plain = core_parameters(bits, shape, shape.psum_depth)
+        return {**plain, "ActWidth": 2 * bits.act, "Simd": 1} if shape.simd else plain
 
     @property
     def macs(self) -> int:
