@@ -13,7 +13,15 @@ SHA = "ab" * 32
 
 def layer(name: str, macs: int, pixels: int, waiting: int, **changes: Any) -> dict[str, Any]:
     cycles = pixels + waiting + 33
-    entry = {"name": name, "macs": macs, "pixels": pixels, "waiting": waiting, "filling": 33, "cycles": cycles}
+    entry = {
+        "name": name,
+        "dataflow": "ws",
+        "macs": macs,
+        "pixels": pixels,
+        "waiting": waiting,
+        "filling": 33,
+        "cycles": cycles,
+    }
     entry |= {"predicted_cycles": cycles, "floor": -(-macs // 64), "scale_sim": 2 * pixels + 7, "writes": 5}
     return entry | {"psum_range": [-300, 211], "seconds": 1.5} | changes
 

@@ -239,6 +239,26 @@ def test_cycles_unlike_the_prediction_and_psums_too_wide_are_marked(build):
     assert "in 2 of 3 layers" in page.shown
 
 
+def test_both_dataflows_are_shown_layer_by_layer(build):
+    """What `make network` leaves for a layer that runs in either, one that only could, and one that cannot."""
+    layers = made.network()["layers"]
+    layers[0]["dataflow"] = "os"
+    table = [
+        {"name": "features.0", "ws": 98340, "os": 55401, "os_runs": True, "better": "os", "saved": 42939},
+        {"name": "features.3", "ws": 36900, "os": 37001, "os_runs": False, "better": "ws", "saved": 101},
+        {"name": "features.7", "ws": 77, "os": None, "os_runs": False, "better": "ws", "saved": None},
+    ]
+    put(build, "network/vgg16", made.network(layers=layers, dataflows=table))
+    page, _ = report(build)
+    title = "Cycles of every layer in both dataflows, by the closed forms"
+    shown = {
+        name: [cell[0] for cell in page.row(title, name)[1:]] for name in ("features.0", "features.3", "features.7")
+    }
+    assert shown["features.0"] == ["98,340", "55,401", "os", "42,939", "os"]
+    assert shown["features.3"] == ["36,900", "37,001*", "ws", "101", "ws"]
+    assert shown["features.7"] == ["77", "\N{EN DASH}", "ws", "\N{EN DASH}", "\N{EN DASH}"]  # not among the layers run
+
+
 def test_cycles_of_a_stream_held_back_are_not_called_wrong(build):
     layers = made.network()["layers"]
     layers[1]["predicted_cycles"] -= 2
@@ -330,6 +350,7 @@ def test_failing_tests_are_named(build):
             "layers[0]: macs is '1'",
         ),
         ("network/vgg16", json.dumps(made.network(layers=[])), "no layers"),
+        ("network/vgg16", json.dumps(made.network(dataflows=[{"name": "a", "ws": "9"}])), "dataflows[0]: ws is '9'"),
         ("test", '{"passed": 1641}', "passed is 1641; expected true or false"),
         ("train/vgg16", json.dumps(made.train(integer_accuracy=None)), "integer_accuracy is None; expected a number"),
         ("evaluate/vgg16", json.dumps(made.evaluate(right_by_class={"cat": [1]})), "cat is [1]"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from model.errors import LockstepError
 from model.numeric.formats import signed_bits_for
 from scripts.reporting.commands import command
+from scripts.reporting.dataflows import dataflows
 from scripts.reporting.markup import NOTHING, badge, chart, charts, code, figure, note, percent, table, text
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
@@ -125,6 +126,7 @@ def _render(source: Source, fields: Fields) -> str:
         _cycles_table(layers, cells, stall > 0),
         _pictures(layers, cells, width),
         _psum_table(layers, width),
+        dataflows(fields),
         note(
             f"{code(command(source))} · {_rate(fields.maybe('cycles_per_second'))} cycles a second under "
             f"{text(fields.text('simulator'))} · graph {code(fields.text('graph_sha256')[:12])} · "
