@@ -11,8 +11,9 @@ from tb.sim_checks.bench import rule, show
 
 async def issue(dut: Any, cycles: int = 1, **fields: int) -> None:
     """Issue one instruction for some cycles."""
-    word = 0
-    for name, width in InstructionFormat(parameters()["ActDepth"], parameters()["PsumDepth"]).fields():
+    word, built = 0, parameters()
+    both = built.get("OutputStationary") == 1
+    for name, width in InstructionFormat(built["ActDepth"], built["PsumDepth"], both).fields():
         word = word << width | fields.get(name, 0)
     await show(dut, cycles, inst=word)
 
