@@ -18,9 +18,10 @@ from model.graph.graph import IntegerGraph
 from model.program.compile import Program, compile_graph
 from model.program.dataflows import dataflow_table, table_lines
 from model.program.fit import fitting_shape
+from model.program.os_compile import require_dataflow
 from scripts.guard import guarded
 from scripts.numbers import whole_number
-from scripts.vectors import image_name, load_image
+from scripts.vectors import BOTH_MODES, image_name, load_image
 from tb.common.runner import SimulationError
 from tb.common.simulators import SIMULATORS
 from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
@@ -100,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("checks", "waves", "simd"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")
+    require_dataflow(args.dataflow)
+    if args.simd == "1" and args.dataflow == "os":
+        raise LockstepError(BOTH_MODES)
     graph = storage.load(storage.find(args.net))
     first, last = layer_range(args.layers, graph)
     pixels = load_image(args.image, args.data, graph)

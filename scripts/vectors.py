@@ -19,6 +19,7 @@ from model.errors import LockstepError
 from model.golden.tiling import require_psum_bits
 from model.graph import storage
 from model.graph.graph import IntegerGraph
+from model.program.os_compile import DATAFLOWS
 from model.vectors.check import check_set
 from model.vectors.folder import replace_folder, require_replaceable
 from model.vectors.generate import describe, generate
@@ -36,6 +37,7 @@ from scripts.numbers import whole_number
 RESULT = Path("build/vectors/result.json")
 ROOT = storage.ZOO.parents[1]
 MOST_SHOWN = 20
+BOTH_MODES = "SIMD=1 and DATAFLOW=os: an array multiplies pairs or is output stationary; expected one"
 # Of a set that is to be written; none of them has a meaning for a set that is there (--check, --propose).
 USUAL = {
     "net": "vgg16",
@@ -49,7 +51,6 @@ USUAL = {
     "out": "vectors",
     "simd": "",
 }
-DATAFLOWS = ("ws", "os", "auto")
 
 Array = np.ndarray[Any, Any]
 
@@ -159,20 +160,20 @@ def write(args: argparse.Namespace) -> dict[str, Any]:
     rows, cols, psum_bits = (whole_number(name.upper(), getattr(args, name), usual) for name, usual in sizes.items())
     if args.dataflow not in DATAFLOWS:
         raise LockstepError(f"DATAFLOW={args.dataflow}; expected one of {', '.join(DATAFLOWS)}")
+    if args.simd not in ("", "0", "1"):
+        raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
+    simd = args.simd == "1"
+    if simd and args.dataflow == "os":
+        raise LockstepError(BOTH_MODES)
     path = storage.find(args.net)
     graph = storage.load(path)
     pixels = load_image(args.image, args.data, graph)
     image = image_name(args.image, args.data, pixels)
-    if args.simd not in ("", "0", "1"):
-        raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
-    simd = args.simd == "1"
     manifest = describe(graph, args.layer, image, rows, cols, psum_bits, simd)
     if not re.fullmatch(r"\w[\w.-]*", graph.name):
         raise LockstepError(f"{path}: network name {graph.name!r} is not usable as a folder")
     cycles = {"ws": ws_pass_cycles(manifest)} | ({} if simd else {"os": os_pass_cycles(describe_os(manifest))})
     os = not simd and (args.dataflow == "os" or (args.dataflow == "auto" and cycles["os"] < cycles["ws"]))
-    if simd and args.dataflow == "os":
-        raise LockstepError("SIMD=1 and DATAFLOW=os: an array multiplies pairs or is output stationary; expected one")
     set_folder = set_name(image, rows, cols, psum_bits, os) + ("_simd" if simd else "")
     folder = Path(args.out) / graph.name / args.layer / set_folder
     require_replaceable(folder)

@@ -24,6 +24,7 @@ def random_descriptor(rng: np.random.Generator) -> Descriptor:
             values[item.name] = int(rng.integers(-(1 << 15), 1 << 15))
     values["wx"], values["wy"] = int(rng.integers(1, 129)), int(rng.integers(1, 129))
     values["out_map"] = values["wx"] * values["wy"]
+    values["os"] &= ~(values["simd"] | values["out_pair"])
     values["passes"] = values["kx"] * values["ky"] * values["sub"] * values["ic"]
     return Descriptor(**values)
 
@@ -84,5 +85,8 @@ def test_contradictions_are_refused() -> None:
         replace(PLAIN_ONE, kx=3, ky=3, passes=8)
     with pytest.raises(LockstepError, match="out_map is 5; its windows are 6"):
         replace(PLAIN_ONE, wx=3, wy=2, out_map=5)
+    for mode in ("simd", "out_pair"):
+        with pytest.raises(LockstepError, match="os beside simd or out_pair; expected one of them"):
+            replace(PLAIN_ONE, os=1, **{mode: 1})
     with pytest.raises(LockstepError, match="a descriptor of 11 words; expected 12"):
         Descriptor.decode([0] * 11)

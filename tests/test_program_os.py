@@ -11,7 +11,9 @@ from model.errors import LockstepError
 from model.golden.execute import conv, finish
 from model.golden.os_cycles import OsWork, os_layer_cycles
 from model.graph import storage
-from model.program.array import EngineShape
+from model.numeric.formats import IntFormat
+from model.numeric.weights import named
+from model.program.array import EngineShape, weight_fields
 from model.program.compile import LayerProgram, compile_graph, compile_layer
 from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
@@ -19,6 +21,7 @@ from model.program.interpret import Interpreter
 from model.program.os_layout import TurnedMap
 from model.program.words import to_ints
 from tb.network.os_draws import BOTH, os_draws
+from tests.integer_graphs import random_layer
 
 
 def run(program: LayerProgram, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
@@ -121,9 +124,41 @@ def test_auto_stays_weight_stationary_where_that_is_no_worse() -> None:
     assert drawn
 
 
+@pytest.mark.parametrize("layer_format", ["int2", "ternary", "pot2"])
+@pytest.mark.parametrize("engine_format", ["int4", "pot4", "pot5", "ternary"])
+def test_weights_go_in_the_engines_patterns(layer_format: str, engine_format: str) -> None:
+    """A layer on an engine whose format has its weights as others; refused where it has not. Rows and columns left."""
+    own, theirs = named(layer_format), named(engine_format)
+    layer = random_layer(np.random.default_rng(2), "conv", (5, 3, 3, 3), act=IntFormat(8), padding=(1, 1), wgt=own)
+    shape = EngineShape(4, 4, psum_width=26, output_stationary=1, **weight_fields(theirs))
+    codes = np.random.default_rng(3).integers(0, 256, (3, 5, 6)).astype(np.uint8)
+    if not np.isin(own.values, shape.wgt.values).all():
+        for dataflow in ("ws", "os"):
+            with pytest.raises(LockstepError, match=f"its weights are {own.name}; the engine's are {theirs.name}, wit"):
+                compile_layer(layer, 5, 6, shape, dataflow=dataflow)
+        return
+    expected = finish(conv(codes[None], layer), layer)[0]
+    for dataflow in ("ws", "os"):
+        program = compile_layer(layer, 5, 6, shape, dataflow=dataflow)
+        writes, _, _, _ = run(program, codes)
+        assert np.array_equal(writes[:, 1:], program.writes(expected).codes), dataflow
+
+
+def test_the_interpreter_runs_no_mode_that_is_not_built_in() -> None:
+    drawn, program = next(iter(os_draws("8x8", 1)))
+    words, last = program.stream()
+    given = program.descriptor.encode().tolist(), [0] * len(words), last.tolist()
+    with pytest.raises(LockstepError, match="the descriptor is output stationary; the engine is weight stationary only"):
+        Interpreter(drawn.shape).run(*given)
+    given[0][9] |= 1 << 11
+    with pytest.raises(LockstepError, match="the descriptor asks for pairs; the engine multiplies none"):
+        Interpreter(program.shape).run(*given)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"output_stationary": 1, "simd": 1}, "output_stationary and simd are both 1; expected one of them"),
         ({"output_stationary": 2}, "output_stationary is 2; expected 0 or 1"),
         ({"output_stationary": 1, "rows": 4, "cols": 16, "wgt_lanes": 2}, "multiple of the 16 columns"),
         ({"output_stationary": 1, "psum_depth": 7}, "psum_depth is 7; output stationary, expected 8 or more"),
@@ -145,6 +180,12 @@ def test_layers_that_are_not_for_it_are_refused() -> None:
         compile_layer(layer, height, width, shape, "inner", dataflow="os")
     with pytest.raises(LockstepError, match="no dataflow 'both'; expected one of ws, os, auto"):
         compile_layer(layer, height, width, shape, dataflow="both")
+    depthwise = random_layer(np.random.default_rng(1), "depthwise", (8, 1, 3, 3), groups=8)
+    sums = random_layer(np.random.default_rng(1), "sums", (8, 8, 1, 1), inputs=("a", "b"))
+    for other in (depthwise, sums):
+        with pytest.raises(LockstepError, match=f"layer {other.name}: with groups or several maps it is weight stat"):
+            compile_layer(other, 6, 6, shape, dataflow="os")
+        assert compile_layer(other, 6, 6, shape, dataflow="auto").dataflow == "ws"
     graph = storage.load(storage.ZOO / "tiny.graph.zip")
     with pytest.raises(LockstepError, match=f"layer {graph.layers[1].name}: output stationary takes lines"):
         compile_graph(graph, fitting_shape(graph, dataflow="auto"), dataflow="os")

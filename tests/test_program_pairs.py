@@ -190,6 +190,12 @@ def test_what_cannot_be_multiplied_in_pairs_is_refused() -> None:
         wide = replace(layer, act=IntFormat(3))
         with pytest.raises(LockstepError, match=r"x cannot be .* codes have 3 bits; expected at most 2, half of act_w"):
             compile_layer(wide, 2, 2, shape, mode, simd=True)
+    grouped = random_layer(np.random.default_rng(6), "g", (8, 1, 1, 1), act=TWO, out=TWO, groups=8)
+    sums = random_layer(np.random.default_rng(6), "s", (8, 8, 1, 1), act=TWO, out=TWO, inputs=("a", "b"))
+    for other in (grouped, sums):
+        with pytest.raises(LockstepError, match=f"{other.name} cannot be .* pairs: it has groups or takes several maps"):
+            compile_layer(other, 2, 2, shape, "inner", simd=True)
+        assert compile_layer(other, 2, 2, shape, "inner").descriptor.simd == 0
     with pytest.raises(LockstepError, match="output codes have 3 bits; a reader of pairs takes 2"):
         compile_layer(replace(layer, out=IntFormat(3)), 2, 2, shape, packed=True)
     with pytest.raises(LockstepError, match="a map in pairs, for an engine that multiplies none"):

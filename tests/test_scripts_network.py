@@ -286,6 +286,10 @@ def test_a_wrong_prediction_fails_the_run(tmp_path: Path, capsys, monkeypatch) -
         (["--input", "rows"], "rows"),
         (["--image", "nothing.png"], "IMAGE=nothing.png is no file"),
         (["--waves", "yes"], "WAVES=yes; expected 1"),
+        (["--simd", "yes"], "SIMD=yes; expected 1, or nothing"),
+        (["--dataflow", "is"], "no dataflow 'is'; expected one of ws, os, auto"),
+        (["--dataflow", "os"], "output stationary takes lines that the host has turned, so it is for a layer loaded"),
+        (["--dataflow", "os", "--simd", "1"], "SIMD=1 and DATAFLOW=os: an array multiplies pairs or is output"),
         (["--net", "resnet"], "resnet"),
     ],
 )

@@ -131,7 +131,7 @@ WRONG = [
     ("files.out.0.relu", 1, "files.out[0].relu is 1; expected true or false"),
     ("files.out.0.relu", Remove, "files.out[0].relu is missing; expected true or false"),
     ("files.out.0.first_word", "up", "files.out[0].first_word is 'up'; expected one of high, low"),
-    ("sha256", {"other.txt": HEX}, "sha256 names 'other.txt', which no pattern of files does"),
+    ("sha256", {"other.txt": HEX}, "sha256 names 'other.txt', which is no file of the set"),
     ("sha256", {"acc.txt": "12"}, "sha256['acc.txt'] is '12'; expected 64 hexadecimal digits"),
     ("sha256", {"acc.txt": 12}, "sha256['acc.txt'] is 12; expected a string"),
     ("source", 5, "source is 5; expected an object"),

@@ -86,6 +86,8 @@ def test_one_wrong_word_is_found_where_it_is(name: str, tmp_path: Path) -> None:
         ({"stationary": 1}, r"stationary is not a known entry"),
         ({"bits": {"act": 4, "wgt": 4, "psum": 16, "acc": 3}}, r"bits\.acc is 3; expected 4 for 12 addresses"),
         ({"sha256": {"psum.txt": "0"}}, r"sha256 names 'psum\.txt', which is no file of the set"),
+        ({"sha256": {"acc.txt": "12"}}, r"sha256\['acc\.txt'\] is '12'; expected 64 hexadecimal digits"),
+        ({"sha256": {"acc.txt": "A" * 64}}, r"sha256\['acc\.txt'\] is 'A{20}'; expected 64 hexadecimal digits"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(change: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -144,7 +146,13 @@ def test_weights_that_are_powers_of_two(name: str, tmp_path: Path) -> None:
     assert "sign-and-index" in (folder / "weight_otile0.txt").read_text()
 
 
-def test_pairs_are_weight_stationary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_are_weight_stationary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither is such a set replayed in pairs, nor one written, whatever the layer."""
     monkeypatch.chdir(tmp_path)
+    assert vectors.main(["--net", "tiny", "--simd", "1", "--dataflow", "os"]) == 2
+    assert "SIMD=1 and DATAFLOW=os: an array multiplies pairs or is output stationary" in capsys.readouterr().err
+    assert not (tmp_path / "vectors").exists()
     with pytest.raises(LockstepError, match=r"SIMD=1 with the output-stationary set .*"):
         read_replay(write_os_set(make_os_set(), tmp_path / "set"), simd=True)

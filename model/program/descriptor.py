@@ -121,7 +121,7 @@ class Descriptor:
     Raises
     ------
     LockstepError
-        When a value does not fit its field, or `passes` or `out_map` contradict the loops.
+        When a value does not fit its field, `passes` or `out_map` contradict the loops, or modes each other.
     """
 
     in_start: int
@@ -175,6 +175,8 @@ class Descriptor:
             raise LockstepError(
                 f"descriptor: passes is {self.passes}; its loops make {self.kx * self.ky * self.sub * self.ic}"
             )
+        if self.os and (self.simd or self.out_pair):
+            raise LockstepError("descriptor: os beside simd or out_pair; expected one of them, an engine has one at most")
         if not self.os and self.out_map != self.wx * self.wy:
             raise LockstepError(f"descriptor: out_map is {self.out_map}; its windows are {self.wx * self.wy}")
 

@@ -56,6 +56,9 @@ class Interpreter:
             than psum_depth, or the stream is too short or too long or ends elsewhere than `last` says.
         """
         shape = self.shape
+        simd, out_pair = field(descriptor, 9, 11, 11), field(descriptor, 9, 12, 12)
+        if (simd or out_pair) and not shape.simd:
+            raise LockstepError("the descriptor asks for pairs; the engine multiplies none")
         if field(descriptor, 9, 13, 13):
             if not shape.output_stationary:
                 raise LockstepError("the descriptor is output stationary; the engine is weight stationary only")
@@ -80,9 +83,6 @@ class Interpreter:
         x_start, x_dx, x_wx, x_kx = (field(descriptor, 8, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         in_start, out_base = field(descriptor, 0, 15, 0), field(descriptor, 0, 31, 16)
         height, width = field(descriptor, 9, 10, 0) + 1, field(descriptor, 9, 31, 16) + 1
-        simd, out_pair = field(descriptor, 9, 11, 11), field(descriptor, 9, 12, 12)
-        if (simd or out_pair) and not shape.simd:
-            raise LockstepError("the descriptor asks for pairs; the engine multiplies none")
         passes = field(descriptor, 10, 19, 0) + 1
         shift, out_max = field(descriptor, 11, 5, 0), field(descriptor, 11, 15, 8)
         planes, wide = field(descriptor, 11, 16, 16), field(descriptor, 11, 17, 17)

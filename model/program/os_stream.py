@@ -8,9 +8,8 @@ import numpy as np
 
 from model.golden.os_tiling import weight_terms
 from model.graph.graph import Layer
-from model.numeric.formats import IntFormat
 from model.program.array import EngineShape
-from model.program.stream import Stream, check_widths, parameter_words
+from model.program.stream import Stream, check_widths, parameter_words, weight_patterns
 from model.program.words import pack_fields
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +39,7 @@ def os_layer_stream(layer: Layer, weight: Array, shape: EngineShape, passes: int
     full = np.full((tiles, words * shape.word_terms, cols), shape.wgt.filler, np.int64)
     full[:, :count] = terms
     values = full.reshape(-1, shape.word_terms * cols)  # (oc * word, term * col)
-    patterns = values if isinstance(layer.wgt, IntFormat) else layer.wgt.encode(values)
+    patterns = weight_patterns(values, shape)
     once = pack_fields(patterns, shape.wgt_width).reshape(tiles, words, -1)  # [oc][word][byte]
     every = np.tile(once, (1, passes, 1))  # [oc][pass * word][byte]
     stream = np.concatenate([parameter_words(layer, shape), every], axis=1)

@@ -67,11 +67,16 @@ def pass_tiles(weight: Array, shape: EngineShape, planes: int, banks: int, pairs
     return np.repeat(passes, planes, axis=1).reshape(oc, -1, halves, cols, rows)
 
 
+def weight_patterns(weights: Array, shape: EngineShape) -> Array:
+    """What the engine's format makes of `weights`, any integer array of its values; an integer is its own pattern."""
+    return shape.wgt.encode(weights) if shape.wgt_power else weights
+
+
 def weight_words(tiles: Array, shape: EngineShape) -> Array:
     """Weight tiles [oc][pass][half][col][row] as words of patterns, uint8 [oc][pass * half * groups][byte]."""
     oc, passes, halves, cols, rows = tiles.shape
     full = np.zeros((oc, passes, halves, shape.groups * shape.wgt_lanes, rows), np.int8)
-    full[:, :, :, :cols] = shape.wgt.encode(tiles) if shape.wgt_power else tiles  # an integer is its own pattern
+    full[:, :, :, :cols] = weight_patterns(tiles, shape)
     words = pack_fields(full.reshape(-1, shape.wgt_lanes * rows), shape.wgt_width)  # (... * group, lane * row)
     return words.reshape(oc, passes * halves * shape.groups, -1)  # [oc][pass * half * group][byte]
 

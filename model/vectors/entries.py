@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from model.errors import LockstepError
@@ -19,6 +21,14 @@ def require(true: bool, message: str) -> None:
     """Raise LockstepError(message) unless `true`."""
     if not true:
         raise LockstepError(message)
+
+
+def require_digests(sha256: Mapping[str, str], files: Collection[str]) -> None:
+    """Raise LockstepError unless every entry of `sha256` is a digest of one of `files`, the names of a set's files."""
+    for name, digest in sha256.items():
+        require(name in files, f"sha256 names {name!r}, which is no file of the set")
+        whole = re.fullmatch("[0-9a-f]{64}", digest) is not None
+        require(whole, f"sha256[{name!r}] is {digest[:20]!r}; expected 64 hexadecimal digits")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from model.vectors.entries import (
     LayerShape,
     Tiles,
     require,
+    require_digests,
 )
 from model.vectors.schema import build, plain
 from model.vectors.text import Text
@@ -79,10 +80,7 @@ class Manifest:
         known = set(names)
         twice = next((name for name in names if names.count(name) > 1), None) if len(known) < len(names) else None
         require(twice is None, f"two patterns of files name {twice!r}; expected every file to have one meaning")
-        for name, digest in self.sha256.items():
-            require(name in known, f"sha256 names {name!r}, which no pattern of files does")
-            whole = re.fullmatch("[0-9a-f]{64}", digest) is not None
-            require(whole, f"sha256[{name!r}] is {digest[:20]!r}; expected 64 hexadecimal digits")
+        require_digests(self.sha256, known)
 
     def _check_pairs(self) -> None:
         rows, most = self.array.rows, PE_BITS // 2

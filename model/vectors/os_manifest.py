@@ -13,7 +13,7 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import read_json
-from model.vectors.entries import ArraySize, Bits, LayerShape, require
+from model.vectors.entries import ArraySize, Bits, LayerShape, require, require_digests
 from model.vectors.manifest import FORMAT, VERSION
 from model.vectors.schema import build, plain
 from model.vectors.text import Text
@@ -69,9 +69,7 @@ class OsManifest:
         require(
             self.bits.acc >= least, f"bits.acc is {self.bits.acc}; expected {least} for {self.psum_lines} addresses"
         )
-        known = set(self.file_names())
-        odd = next((name for name in self.sha256 if name not in known), None)
-        require(odd is None, f"sha256 names {odd!r}, which is no file of the set")
+        require_digests(self.sha256, set(self.file_names()))
 
     @property
     def outputs(self) -> int:
