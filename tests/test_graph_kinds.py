@@ -9,6 +9,7 @@ from model.errors import LockstepError
 from model.golden.execute import conv, finish
 from model.graph.kinds import average_pooling, mean_requantization, residual_add
 from model.numeric.formats import IntFormat
+from model.numeric.weights import FORMATS
 
 ACT = IntFormat(4)
 
@@ -53,6 +54,21 @@ def test_a_sum_of_maps_by_its_definition():
     for at in np.ndindex(got.shape):
         total = sum(f * (int(a[at]) - z) for f, a, z in zip(factors, maps, zeros, strict=True))
         assert got[at] == min(max((total + 1) >> 1, 0), 15)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_sums_and_means_in_every_weight_format(name):
+    wgt = FORMATS[name]
+    maps = np.random.default_rng(1).integers(0, 16, (2, 1, 5, 4, 2)).astype(np.uint8)  # (map, image, channel, y, x)
+    greatest = residual_add("sum", ("a", "b"), 5, ACT, factors=[wgt.max, wgt.min], out=IntFormat(8), wgt=wgt)
+    got = finish(conv(np.concatenate(maps, axis=1), greatest), greatest)
+    np.testing.assert_array_equal(got, (wgt.max * (maps[0].astype(int) - maps[1])).clip(0, 255))
+    mean = average_pooling("mean", 5, (4, 2), ACT, wgt=wgt)
+    np.testing.assert_array_equal(
+        finish(conv(maps[0], mean), mean)[..., 0, 0], (2 * maps[0].sum((2, 3), int) + 8) // 16
+    )
+    with pytest.raises(LockstepError, match=rf"layer sum: factors\[1\] is {wgt.max + 1}, "):
+        residual_add("sum", ("a", "b"), 5, ACT, factors=[1, wgt.max + 1], wgt=wgt)
 
 
 def test_what_cannot_be_pooled_or_added_is_refused():

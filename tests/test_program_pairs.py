@@ -193,7 +193,7 @@ def test_what_cannot_be_multiplied_in_pairs_is_refused() -> None:
     grouped = random_layer(np.random.default_rng(6), "g", (8, 1, 1, 1), act=TWO, out=TWO, groups=8)
     sums = random_layer(np.random.default_rng(6), "s", (8, 8, 1, 1), act=TWO, out=TWO, inputs=("a", "b"))
     for other in (grouped, sums):
-        with pytest.raises(LockstepError, match=f"{other.name} cannot be .* pairs: it has groups or takes several maps"):
+        with pytest.raises(LockstepError, match=f"{other.name} cannot be .* pairs: it has groups or takes several"):
             compile_layer(other, 2, 2, shape, "inner", simd=True)
         assert compile_layer(other, 2, 2, shape, "inner").descriptor.simd == 0
     with pytest.raises(LockstepError, match="output codes have 3 bits; a reader of pairs takes 2"):

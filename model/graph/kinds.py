@@ -14,8 +14,10 @@ import numpy as np
 from model.errors import LockstepError
 from model.graph.graph import MAX_SHIFT, Layer
 from model.numeric.formats import IntFormat
+from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
+WGT = IntFormat(4, signed=True, symmetric=True)  # of factors, where nothing is said
 
 
 def mean_requantization(count: int, code_max: int) -> tuple[int, int, int]:
@@ -60,7 +62,7 @@ def average_pooling(
     act: IntFormat,
     *,
     stride: tuple[int, int] | None = None,
-    wgt: IntFormat | None = None,
+    wgt: WeightFormat | None = None,
     source: str | None = None,
 ) -> Layer:
     """Average pooling, half up, exact for any window: a layer of `channels` groups whose weights are all 1.
@@ -75,16 +77,17 @@ def average_pooling(
         Of the codes, before and after.
     stride : (int, int), optional
         None: the window, so that none overlap. Rows and columns that no window covers are dropped.
-    wgt : IntFormat, optional
+    wgt : weight format, optional
         Of the weights; None: 4 bits.
     source : str, optional
         The layer taken; None: the one before.
     """
+    wgt = wgt or WGT
     multiplier, bias, shift = mean_requantization(window[0] * window[1], act.max)
     return Layer(
         name=name,
-        weight=np.ones((channels, 1, *window), np.int8),
-        wgt=wgt or IntFormat(4, signed=True, symmetric=True),
+        weight=np.ones((channels, 1, *window), wgt.dtype),
+        wgt=wgt,
         act=act,
         multiplier=np.full(channels, multiplier, np.int64),
         bias=np.full(channels, bias, np.int64),
@@ -97,8 +100,8 @@ def average_pooling(
 
 
 def add_weight(channels: int, factors: Sequence[int]) -> Array:
-    """The weight of a sum of maps: int8 (channels, maps, 1, 1) for a layer of `channels` groups."""
-    return np.broadcast_to(np.array(factors, np.int8)[None, :, None, None], (channels, len(factors), 1, 1)).copy()
+    """The weight of a sum of maps: int16 (channels, maps, 1, 1) for a layer of `channels` groups."""
+    return np.broadcast_to(np.array(factors, np.int16)[None, :, None, None], (channels, len(factors), 1, 1)).copy()
 
 
 def residual_add(
@@ -111,7 +114,7 @@ def residual_add(
     zeros: Sequence[int] | None = None,
     out: IntFormat | None = None,
     shift: int = 0,
-    wgt: IntFormat | None = None,
+    wgt: WeightFormat | None = None,
 ) -> Layer:
     """The sum of several maps, clamped: a 1x1 layer of `channels` groups over all of them.
 
@@ -131,20 +134,22 @@ def residual_add(
         Of the sum; None: `act`.
     shift : int
         The sum is divided by 2**shift, half up.
-    wgt : IntFormat, optional
+    wgt : weight format, optional
         Of the factors; None: 4 bits.
     """
+    wgt = wgt or WGT
     factors, zeros = factors or [1] * len(sources), zeros or [0] * len(sources)
     if not len(sources) == len(factors) == len(zeros) or len(sources) < 2:
         raise LockstepError(
             f"layer {name}: {len(sources)} maps, {len(factors)} factors and {len(zeros)} offsets to add; "
             "expected as many of each, 2 or more"
         )
+    wgt.check(np.array(factors), f"layer {name}: factors")
     offset = sum(factor * zero for factor, zero in zip(factors, zeros, strict=True))
     return Layer(
         name=name,
-        weight=add_weight(channels, factors),
-        wgt=wgt or IntFormat(4, signed=True, symmetric=True),
+        weight=add_weight(channels, factors).astype(wgt.dtype),
+        wgt=wgt,
         act=act,
         multiplier=np.ones(channels, np.int64),
         bias=np.full(channels, ((1 << shift) >> 1) - offset, np.int64),

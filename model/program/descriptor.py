@@ -176,7 +176,7 @@ class Descriptor:
                 f"descriptor: passes is {self.passes}; its loops make {self.kx * self.ky * self.sub * self.ic}"
             )
         if self.os and (self.simd or self.out_pair):
-            raise LockstepError("descriptor: os beside simd or out_pair; expected one of them, an engine has one at most")
+            raise LockstepError("descriptor: os beside simd or out_pair; expected one of them, as an engine has")
         if not self.os and self.out_map != self.wx * self.wy:
             raise LockstepError(f"descriptor: out_map is {self.out_map}; its windows are {self.wx * self.wy}")
 

@@ -49,29 +49,6 @@ def test_a_network_is_exact_with_pairs_and_without_on_one_engine(rows: int, cols
     assert cycles[0] < cycles[1]
 
 
-@pytest.mark.parametrize("field", ["simd", "out_pair"])
-def test_a_mode_that_is_not_built_in_is_error_6(field: str, tmp_path: Path) -> None:
-    """The layer that asks for it does not begin; a run without it is exact right after."""
-    graph = narrow_graph(4)
-    able = fitting_shape(graph, 4, 4)
-    shape = replace(able, simd=0, act_depth=1024)
-    maps = Maps.of(graph, random_pixels(graph))
-    plain = compile_graph(graph, shape)
-    good = job_of(plain, maps, 1, 3)
-    table = good.descriptors.copy()
-    table[0, 9] |= 1 << {"simd": 11, "out_pair": 12}[field]
-    words = len(plain.layers[1].stream().words)
-    assert words > 1
-    bad = replace(
-        good, descriptors=table, stream=good.stream._replace(words=good.stream.words[:1], last=good.stream.last[:1])
-    )
-    report = run_jobs(tmp_path, shape, [bad, good], "icarus")
-    assert "asks for pairs" in report.errors[0]
-    assert report.failed == {0}
-    assert not [item for item in report.layers if item.job == 0 and item.pixels]
-    assert (report.jobs, [item.layer for item in report.layers if item.job == 1]) == (2, [1, 2, 3])
-
-
 FAULTS = {
     "high halves filled from above": ("out_pair  ? code_part[i*ActWidth +: HalfWidth] :", ""),
     "low halves lost": ("own ? code_part[i*ActWidth +: HalfWidth] : {HalfWidth{1'b0}};", "{HalfWidth{1'b0}};"),
