@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff formal mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -65,6 +65,9 @@ setup-evaluate:
 
 setup-synth:
 	@$(setup) synth
+
+setup-formal:
+	@$(setup) formal
 
 setup-train:
 	@$(setup) train
@@ -146,6 +149,10 @@ check: setup-test ## Lint, types and the fast tests, in a few minutes
 test: setup-test ## Every test
 #: PYTEST_ADDOPTS=<options of pytest>
 	@$(simulator); mkdir -p build/test; exec $(python) -m pytest $(parallel) --junitxml=build/test/junit.xml tests tb
+
+formal: setup-formal ## Prove properties of the RTL for all inputs; named faults must break them
+#: PROOF=<proof> TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
+	@exec $(python) -m scripts.formal $(flags)
 
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>

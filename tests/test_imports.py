@@ -59,6 +59,7 @@ WITHOUT_TORCH = (
     "scripts.report",
     "scripts.reporting",
     "scripts.synth",
+    "scripts.formal",
 )
 REPLAY = ("tb.core.replay", "tb.core.os_replay", "tb.core.core_tests")
 REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"} | {

@@ -29,6 +29,7 @@ FLAGS = {
     "network": ["NET", "IMAGE", "DATA", "LAYERS", "ROWS", "COLS", "INPUT", "STALL", "CHECKS", "WAVES", "OUT"],
     "waves": ["VIEWER", "OUT"],
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
+    "formal": ["PROOF", "TOOLS", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
     "report": ["OUT"],
 }
@@ -104,7 +105,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
         "setup setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth "
-        "tradeoff check test mutants report clean distclean"
+        "tradeoff check test formal mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Report", "Clean"]
@@ -128,6 +129,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("benchmark", "sim", "scripts.benchmark"),
         ("waves", "vectors", "scripts.waves"),
         ("synth", "synth", "scripts.synth"),
+        ("formal", "formal", "scripts.formal"),
         ("mutants", "test", "scripts.mutants"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),

@@ -151,6 +151,7 @@ def test_figures_of_the_other_results(build):
         "sim": [4608, 4608, 255, 255, 0],
         "network vgg16": [7654321, 0],
         "random": [201, 65151, 0],
+        "formal": [2, 51, 27],
         "mutants": [72, 72],
         "synth": [7],
         "tradeoff vgg16": [3000, 2, 2],
@@ -179,7 +180,10 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
         "make network NET=vgg16",
         "make tradeoff NET=vgg16",
         "make sim WAVES=vcd",
-        *(f"make {name}" for name in ("sim", "random", "mutants", "synth", "test", "benchmark", "benchmark-train")),
+        *(
+            f"make {name}"
+            for name in ("sim", "random", "formal", "mutants", "synth", "test", "benchmark", "benchmark-train")
+        ),
     }
     assert set(result["missing"].values()) == lines
     assert all(line in page.shown for line in lines)
@@ -207,6 +211,7 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("sim", {"mismatches": 1}),
         ("random", {"failed": [17]}),
         ("random", {"error": "broke off"}),
+        ("formal", {"errors": ["x"]}),
         ("mutants", {"survived": ["x"]}),
         ("train/vgg16", {"codes_differing": 1}),
         ("test", {"exit_status": 1}),

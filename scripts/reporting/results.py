@@ -139,6 +139,7 @@ KINDS = {
         Kind("benchmark-train"),
         Kind("synth"),
         Kind("tradeoff", per_network=True, must_be_empty=("errors",)),
+        Kind("formal", must_be_empty=("errors",)),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),
         Kind("test", must_be_zero=("exit_status",)),
         Kind("setup"),

@@ -13,7 +13,7 @@ from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 
 ORDER = (
-    *("sim", "network", "random", "mutants", "synth", "tradeoff", "test", "evaluate", "train"),
+    *("sim", "network", "random", "formal", "mutants", "synth", "tradeoff", "test", "evaluate", "train"),
     *("benchmark", "benchmark-train"),
 )
 SHOWN = 20  # failing tests by name
@@ -113,6 +113,17 @@ def _broken_off(fields: Fields) -> str:
     return f"; {text(error.splitlines()[0])}" if error else ""
 
 
+def _formal(fields: Fields) -> str:
+    proofs = fields.objects("proofs")
+    bounded = [entry.text("name") for entry in proofs if entry.text("method") == "bounded"]
+    part = "" if fields.flag("complete") else ", not all of them tried"
+    told = f"; to a depth only: {text(', '.join(bounded[:SHOWN]))}" if bounded else ""
+    return (
+        f"{figure(len(proofs))} properties proved for all inputs in {figure(fields.whole('variants'))} variants{part}, "
+        f"{figure(fields.whole('faults'))} faults refuted{told}"
+    )
+
+
 def _mutants(fields: Fields) -> str:
     left = [str(name) for name in [*fields.array("survived"), *fields.array("errors")]]
     told = f"; not caught: {text(', '.join(left[:SHOWN]))}" if left else ""
@@ -177,6 +188,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "sim": _sim,
     "network": _network,
     "random": _random,
+    "formal": _formal,
     "mutants": _mutants,
     "synth": _synth,
     "tradeoff": _tradeoff,

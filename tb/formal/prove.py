@@ -1,0 +1,153 @@
+"""Yosys turns a property module and its block into SMT-LIB; yosys-smtbmc and the solver prove or refute it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import LockstepError
+from tb.formal.proof import Parameters, Proof, joints
+from tb.synth.tools import Tool, ToolError, find
+
+SOLVER = "yices-smt2"
+LIMIT_SECONDS = 900.0
+WHERE = re.compile(r"(?:Assert failed in|Unreached cover statement at) [^:]*:? ?(?P<place>\S+\.v:\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a question to the solver ended: `holds`, else `place`, the statement that does not, and `trace`, a VCD."""
+
+    holds: bool
+    place: str = ""
+    trace: Path | None = None
+
+
+def find_tools(choice: str | None = None) -> dict[str, Tool]:
+    """Yosys, yosys-smtbmc and the solver, by name.
+
+    Raises
+    ------
+    LockstepError
+        When one is missing.
+    """
+    yosys = find("yosys", choice)
+    smtbmc = Tool("yosys-smtbmc", f"{yosys.program}-smtbmc", yosys.source, yosys.version)  # it does not tell its own
+    if not Path(smtbmc.program).exists():
+        raise LockstepError(f"{smtbmc.program} is not installed; it comes with Yosys")
+    beside = str(Path(sys.executable).parent / SOLVER)
+    found = {"pypi": shutil.which(beside), "native": shutil.which(SOLVER)}
+    for source in ("pypi", "native") if choice is None else (choice,):
+        program = found[source]
+        if program is not None:
+            told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60).stdout
+            return {"yosys": yosys, "smtbmc": smtbmc, "solver": Tool(SOLVER, program, source, told.splitlines()[0])}
+    raise LockstepError(f"{SOLVER} is not {'on PATH' if choice == 'native' else 'installed'}; run `make setup-formal`")
+
+
+def script(proof: Proof, parameters: Parameters, sources: Sequence[str]) -> str:
+    """The Yosys commands that write ``model.smt2``: elaborated, flattened, the joints made, memories as registers."""
+    values = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
+    inside = joints(proof.path.read_text(), parameters)
+    steps = [
+        f"read_verilog -formal -sv -DSYNTHESIS {' '.join(sources)}",
+        f"hierarchy -check -top {proof.top} {values}",
+        f"rename -top {proof.top}",
+        *(f"blackbox =A:hdlname={box} {box} %u" for box in proof.boxes),
+        "proc",
+        "flatten",
+        *(["cutpoint -blackbox"] if proof.boxes else []),
+        "memory_collect",
+        "memory_map",
+        *(f"connect -set {wire} {signal}" for wire, signal in inside),
+        "setundef -undriven -anyseq",  # what has no value may have any
+        "async2sync",
+        "chformal -lower",
+        "dffunmap",
+        "opt_clean",
+        "check -assert",
+        "write_smt2 -wires model.smt2",
+    ]
+    return "\n".join(steps) + "\n"
+
+
+def translate(
+    proof: Proof, parameters: Parameters, rtl: Mapping[str, str], tools: Mapping[str, Tool], folder: Path
+) -> None:
+    """Write ``model.smt2`` into `folder`.
+
+    Parameters
+    ----------
+    proof : Proof
+    parameters : mapping
+        The variant's.
+    rtl : mapping
+        Sources of the block and of those below it, by module; a fault may be in one.
+    tools : mapping
+        As `find_tools` gives them.
+    folder : Path
+
+    Raises
+    ------
+    ToolError
+        When Yosys refuses.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "src").mkdir(parents=True)
+    names = []
+    for module, source in [*rtl.items(), (proof.top, proof.path.read_text())]:
+        names.append(f"src/{module}.v")
+        (folder / names[-1]).write_text(source)
+    (folder / "model.ys").write_text(script(proof, parameters, names))
+    tools["yosys"].run(["-Q", "-T", "-s", "model.ys"], folder, "yosys.log")
+
+
+def ask(tools: Mapping[str, Tool], folder: Path, question: str, depth: int) -> Verdict:
+    """Ask one question about ``model.smt2``.
+
+    Parameters
+    ----------
+    tools : mapping
+    folder : Path
+    question : {"base", "induction", "cover"}
+        No assertion fails in the first `depth` cycles; if none fails in `depth` cycles in a row, none does in the next;
+        every cover statement is reached within `depth` cycles.
+    depth : int
+
+    Raises
+    ------
+    ToolError
+        When the solver gives no answer, or the assumptions contradict each other.
+    """
+    options = {"base": ["--presat"], "induction": ["-i"], "cover": ["-c"]}[question]
+    trace = folder / f"{question}.vcd"
+    log = folder / f"{question}.log"
+    program = [tools["smtbmc"].program, "-s", "yices", "--noprogress", *options, "-t", str(depth)]
+    path = {"PATH": f"{Path(tools['solver'].program).parent}:/usr/bin:/bin"}
+    dump = ["--dump-vcd", trace.name] if question != "cover" else []
+    try:
+        with log.open("wb") as file:
+            done = subprocess.run(
+                [*program, *dump, "model.smt2"],
+                cwd=folder,
+                env=path,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT_SECONDS,
+            )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"no answer after {LIMIT_SECONDS:.0f} s; see {log}") from error
+    text = log.read_text(errors="replace")
+    if done.returncode == 0 and "Status: PASSED" in text:
+        return Verdict(True)
+    if "Status: FAILED" not in text:
+        words = "the assumptions contradict each other" if "PREUNSAT" in text else text.strip().splitlines()[-1:]
+        raise ToolError(f"{question}: {words}; see {log}")
+    found = WHERE.search(text)
+    return Verdict(False, found["place"].removeprefix("src/") if found else "?", trace if trace.exists() else None)
