@@ -94,7 +94,12 @@ module accelerator #(
     .PsumDepth (PsumDepth),
     .MulWidth  (MulWidth),
     .BiasWidth (BiasWidth),
-    .Layers    (Layers)
+    .Layers    (Layers),
+    .WgtPower  (WgtPower),
+    .WgtZero   (WgtZero),
+    .WgtStep   (WgtStep),
+    .Simd      (Simd),
+    .OutputStationary (OutputStationary)
   ) u_regs (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),

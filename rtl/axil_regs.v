@@ -5,7 +5,7 @@
 `default_nettype none
 
 module axil_regs #(
-  parameter integer Rows      = 8,      // what follows up to Layers is read by software, and bounds what it may write
+  parameter integer Rows      = 8,      // what follows down to the derived ones is read by software, and bounds what it may write
   parameter integer Cols      = 8,
   parameter integer ActWidth  = 4,
   parameter integer WgtWidth  = 4,
@@ -16,6 +16,11 @@ module axil_regs #(
   parameter integer MulWidth  = 28,
   parameter integer BiasWidth = 36,
   parameter integer Layers    = 32,
+  parameter integer WgtPower  = 0,
+  parameter integer WgtZero   = 0,
+  parameter integer WgtStep   = 1,
+  parameter integer Simd      = 0,
+  parameter integer OutputStationary = 0,
   // derived, leave them
   parameter integer ActAddrWidth  = (ActDepth > 1) ? $clog2(ActDepth) : 1,
   parameter integer DescAddrWidth = $clog2(Layers * 16)
@@ -69,7 +74,8 @@ module axil_regs #(
   // Word addresses: byte address / 4.
   localparam [13:0] Ctrl = 14'h00, Status = 14'h01, Range = 14'h02, LoadAddr = 14'h03, Cycles = 14'h04, Waiting = 14'h05,
                     Filling = 14'h06, Writes = 14'h07, Pixels = 14'h08, MacsLow = 14'h09, MacsHigh = 14'h0A,
-                    Shape = 14'h0C, Widths = 14'h0D, ActLines = 14'h0E, PsumLines = 14'h0F, Table = 14'h400;
+                    Shape = 14'h0C, Widths = 14'h0D, ActLines = 14'h0E, PsumLines = 14'h0F, Modes = 14'h10,
+                    Table = 14'h400;
   localparam integer TableEnd = 32'h400 + Layers * 16;
   localparam integer LastLine = ActDepth - 1;
   localparam integer Macs     = Rows * Cols;
@@ -188,6 +194,7 @@ module axil_regs #(
       Widths:    r_data = {layers[7:0], BiasWidth[7:0], MulWidth[7:0], PsumWidth[7:0]};
       ActLines:  r_data = ActDepth;
       PsumLines: r_data = PsumDepth;
+      Modes:     r_data = {13'd0, OutputStationary != 0, Simd != 0, WgtZero != 0, WgtStep[7:0], WgtPower[7:0]};
       default: begin
         r_data = 32'd0;
         r_resp = SlaveError;
@@ -227,6 +234,8 @@ module axil_regs #(
     if (MulWidth < 1 || MulWidth > 255)   $fatal(1, "%m: MulWidth %0d; expected 1 to 255", MulWidth);
     if (BiasWidth < 1 || BiasWidth > 255) $fatal(1, "%m: BiasWidth %0d; expected 1 to 255", BiasWidth);
     if (Layers < 1 || Layers > 256)       $fatal(1, "%m: Layers %0d; expected 1 to 256", Layers);
+    if (WgtPower < 0 || WgtPower > 255)   $fatal(1, "%m: WgtPower %0d; expected 0 to 255", WgtPower);
+    if (WgtStep < 0 || WgtStep > 255)     $fatal(1, "%m: WgtStep %0d; expected 0 to 255", WgtStep);
     if (ActDepth < 1)                     $fatal(1, "%m: ActDepth %0d; expected 1 or more", ActDepth);
   end
 `endif

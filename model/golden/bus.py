@@ -13,7 +13,7 @@ from enum import IntEnum
 from model.golden.blocks import Line
 
 TABLE, LAYER_BYTES = 0x1000, 64  # the descriptor table: word w of layer l at TABLE + LAYER_BYTES * l + 4 * w
-LOST = 5  # error code of the accelerator itself; 1 to 4 are the engine's
+LOST = 5  # error code of the accelerator itself; 1 to 4 and 6 are the engine's
 
 
 class Register(IntEnum):
@@ -34,6 +34,7 @@ class Register(IntEnum):
     WIDTHS = 0x34
     ACT_LINES = 0x38
     PSUM_LINES = 0x3C
+    MODES = 0x40
 
 
 COUNTERS = (Register.CYCLES, Register.WAITING, Register.FILLING, Register.WRITES, Register.PIXELS)
@@ -95,7 +96,7 @@ class Registers:
     Parameters
     ----------
     parameters : mapping of str to int
-        Verilog parameters of `accelerator`.
+        Verilog parameters of `accelerator`; weight format and modes may be left out, as there.
     busy : bool
         A run is under way.
     flush : bool
@@ -166,4 +167,9 @@ class Registers:
             Register.WIDTHS: p["PsumWidth"] | p["MulWidth"] << 8 | p["BiasWidth"] << 16 | (p["Layers"] - 1) << 24,
             Register.ACT_LINES: p["ActDepth"],
             Register.PSUM_LINES: p["PsumDepth"],
+            Register.MODES: p.get("WgtPower", 0)
+            | p.get("WgtStep", 1) << 8
+            | p.get("WgtZero", 0) << 16
+            | p.get("Simd", 0) << 17
+            | p.get("OutputStationary", 0) << 18,
         }[Register(address)]

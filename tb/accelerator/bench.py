@@ -25,6 +25,7 @@ async def begin(dut: Any, stall: float = 0.0) -> tuple[Host, np.random.Generator
 async def prepare(host: Host, rng: np.random.Generator, first: int = 0, lines: int = 4) -> Work:
     """New work, its descriptors and its input loaded."""
     work = small_work(engine_shape(parameters()), rng, lines)
+    await host.require(work.program)
     await host.load_table(work.program.descriptors, first)
     await host.load_lines(work.program.layers[0].load(work.codes))
     return work

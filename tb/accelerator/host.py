@@ -23,7 +23,10 @@ from cocotbext.axi import (
 )
 
 from model.golden.bus import COUNTERS, LAYER_BYTES, TABLE, Register, unpack_status
+from model.program.array import EngineShape
+from model.program.compile import Program
 from model.program.layout import Lines
+from model.program.silicon import TOLD, require_runs, shape_of
 from model.program.stream import Stream
 from tb.common.drivers import next_cycle, parameters, read
 
@@ -71,6 +74,7 @@ class Host:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
+        self.engine: EngineShape | None = None  # read once, when a program is to be loaded
         side = {"clock": dut.clk_i, "reset": dut.rst_ni, "reset_active_level": False}
         self.axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), **side)
         self.act = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_act"), **side)
@@ -126,6 +130,15 @@ class Host:
         return await self.read(Register.MACS_LO) | await self.read(Register.MACS_HI) << 32
 
     # ------------------------------------------------------------ a run
+    async def shape(self) -> EngineShape:
+        """The engine, as the registers tell."""
+        return shape_of({register: await self.read(register) for register in TOLD})
+
+    async def require(self, program: Program) -> None:
+        """Raise LockstepError unless this accelerator runs `program`."""
+        self.engine = self.engine or await self.shape()
+        require_runs(program, self.engine)
+
     async def load_table(self, descriptors: Array, first: int = 0) -> None:
         """Write descriptors uint32 (layers, 12) from layer `first` on."""
         for layer, words in enumerate(descriptors, first):

@@ -30,6 +30,7 @@ async def test_logits_of_a_whole_network_equal_the_golden_models(dut: Any) -> No
     await next_cycle(dut)
     await reset(dut)
     host.stall(generator(), 0.2)
+    await host.require(program)
     await host.load_table(program.descriptors)
     await host.load_lines(program.layers[0].load(image))
     host.send_weights(program.stream())

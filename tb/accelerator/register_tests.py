@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cocotb
+import pytest
 from cocotbext.axi import AxiResp
 
+from model.errors import LockstepError
 from model.golden.bus import COUNTERS, LAYER_BYTES, TABLE, Register, Registers
 from tb.accelerator.bench import begin
 from tb.accelerator.host import FLUSH, START
-from tb.accelerator.work import engine_shape
+from tb.accelerator.work import engine_shape, small_work
 from tb.common.drivers import next_cycle, parameters
 from tb.common.scoreboard import Coverage
 
 SHAPE = engine_shape(parameters())
 PLAIN = (Register.CTRL, Register.RANGE, Register.LOAD_ADDR, Register.SHAPE, Register.WIDTHS)
-FIXED = (Register.ACT_LINES, Register.PSUM_LINES)
+FIXED = (Register.ACT_LINES, Register.PSUM_LINES, Register.MODES)
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
@@ -25,7 +28,7 @@ async def test_registers_answer_as_the_map_says(dut: Any) -> None:
     host, rng = await begin(dut, stall=0.3)
     golden = Registers(parameters())
     end = TABLE + LAYER_BYTES * SHAPE.layers
-    holes = (0x2C, 0x40, TABLE - 4, end, 0xFFFC, 0x8000 | Register.RANGE)
+    holes = (0x2C, 0x44, TABLE - 4, end, 0xFFFC, 0x8000 | Register.RANGE)
     addresses = [*Register, *holes, TABLE, end - 4, TABLE + 8]
     coverage = Coverage(
         "written", "refused write", "refused in part", "read", "refused read", "LOAD_ADDR behind the end"
@@ -56,6 +59,18 @@ async def test_registers_answer_as_the_map_says(dut: Any) -> None:
     assert await host.try_write(Register.CTRL, START | FLUSH) is False, "start and flush exclude each other"
     assert await host.status() == (False, False, 0, 0), "nothing was ever started"
     coverage.finish()
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def test_software_reads_what_is_built_in_and_refuses_the_rest(dut: Any) -> None:
+    """The registers tell the engine; work for it may be loaded, work for one with a mode or a format more may not."""
+    host, rng = await begin(dut)
+    assert await host.shape() == SHAPE
+    await host.require(small_work(SHAPE, rng).program)
+    twice = replace(SHAPE, psum_depth=2 * SHAPE.psum_depth)
+    with pytest.raises(LockstepError, match=f"has psum_depth {SHAPE.psum_depth}; the program was compiled for"):
+        await host.require(small_work(twice, rng).program)
+    assert await host.status() == (False, False, 0, 0), "nothing was started"
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from model.graph.storage import load
@@ -36,10 +38,33 @@ def test_accelerator(tests: str, array: str) -> None:
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
 
 
-@pytest.mark.parametrize("name", ["pot4", "level5"])
-def test_accelerator_of_powers_of_two(name: str) -> None:
-    """The runs again on arrays that shift and add."""
-    simulate("accelerator", "tb.accelerator.run_tests", SMALL | ARRAYS["4x4"] | NAMED[name] | {"PsumWidth": 20})
+FORMATS = {f"int{bits}": {"WgtWidth": bits} for bits in (2, 4, 8)} | NAMED
+BUILT_IN = {"ws": {}, "simd": {"Simd": 1}, "os": {"OutputStationary": 1, "ActDepth": 256}}
+EVERY = SMALL | ARRAYS["4x4"] | {"PsumWidth": 22}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [*product(FORMATS, ("simd", "os")), *product(("pot4", "level5"), ("ws",))], ids=str
+)
+def test_accelerator_in_every_format_and_mode(name: str, mode: str) -> None:
+    """Two runs, all counters: the first layer in the mode, the second plain, in every format."""
+    only = ["test_a_run_gives_its_results_and_exactly_the_predicted_counters"]
+    simulate("accelerator", "tb.accelerator.run_tests", EVERY | FORMATS[name] | BUILT_IN[mode], only=only)
+
+
+@pytest.mark.parametrize("mode", ["simd", "os"])
+def test_accelerator_of_two_modes(mode: str) -> None:
+    """Registers, none of them 0; runs in two parts, under stalls; errors in a layer of the mode, and of the other one."""
+    built = EVERY | FORMATS["level5"] | BUILT_IN[mode]
+    simulate("accelerator", "tb.accelerator.register_tests", built)
+    asked = {
+        "run_tests": ["test_layers_one_by_one_give_the_same"],
+        "error_tests": ["test_last_missing_is_error_3", "test_a_mode_that_is_not_built_in_is_error_6"],
+    }
+    if mode == "os":  # a word of its stream stays at the port until its last term is used
+        asked["run_tests"].append("test_stalls_on_every_bus_change_nothing_but_time")
+    for tests, only in asked.items():
+        simulate("accelerator", f"tb.accelerator.{tests}", built, only=only)
 
 
 @pytest.mark.slow
