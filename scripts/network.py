@@ -15,7 +15,8 @@ from model.files import alone, write_json
 from model.golden.cycles import floor_cycles, layer_macs, scale_sim_cycles
 from model.graph import storage
 from model.graph.graph import IntegerGraph
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 from model.program.dataflows import dataflow_table, table_lines
 from model.program.fit import fitting_shape
 from model.program.os_compile import require_dataflow

@@ -15,7 +15,8 @@ from model.files import alone, write_json
 from model.golden.cycles import layer_macs
 from model.graph import storage
 from model.graph.graph import IntegerGraph
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 from model.program.fit import fitting_shape
 from scripts.datasets import BUILD
 from scripts.guard import guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.program.compile import LayerProgram
+from model.program.compiled import LayerProgram
 from model.program.interpret import Interpreter
 from model.program.outcome import Outcome
 from model.program.words import to_ints

@@ -14,7 +14,8 @@ from model.graph import storage
 from model.numeric.formats import IntFormat
 from model.numeric.weights import named
 from model.program.array import EngineShape, weight_fields
-from model.program.compile import LayerProgram, compile_graph, compile_layer
+from model.program.compile import compile_graph, compile_layer
+from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
 from model.program.interpret import Interpreter

@@ -13,7 +13,8 @@ from model.graph.graph import Layer
 from model.graph.kinds import average_pooling, residual_add
 from model.numeric.weights import named
 from model.program.array import EngineShape
-from model.program.compile import LayerProgram, compile_layer
+from model.program.compile import compile_layer
+from model.program.compiled import LayerProgram
 from model.program.interpret import Interpreter
 from model.program.reads import Place, find, lie_anywhere, needed, reads_of, tiles_of
 from tests.integer_graphs import ACT, random_layer

@@ -9,7 +9,8 @@ from model.errors import LockstepError
 from model.golden.os_cycles import OsWork, os_layer_cycles
 from model.graph.graph import IntegerGraph
 from model.program.array import EngineShape
-from model.program.compile import LayerProgram, Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import LayerProgram, Program
 from model.program.fit import fitting_shape
 from model.program.os_compile import os_descriptor, os_work, turned_map
 

@@ -14,7 +14,8 @@ from model.graph.graph import MAX_SHIFT, Layer
 from model.numeric.formats import IntFormat
 from model.numeric.weights import WeightFormat
 from model.program.array import MAX_SUB, EngineShape
-from model.program.compile import LayerProgram, compile_layer
+from model.program.compile import compile_layer
+from model.program.compiled import LayerProgram
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator

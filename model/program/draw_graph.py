@@ -10,7 +10,8 @@ import numpy as np
 from model.errors import LockstepError
 from model.graph.graph import IntegerGraph
 from model.program.branches import graph_of_branches
-from model.program.compile import LayerProgram, Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import LayerProgram, Program
 from model.program.draw import ARRAYS, MODES, MOST_CYCLES, MOST_TRIES
 
 Array = np.ndarray[Any, Any]

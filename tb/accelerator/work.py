@@ -11,7 +11,8 @@ from model.golden.execute import conv, finish
 from model.graph.graph import IntegerGraph, Layer
 from model.numeric.formats import IntFormat
 from model.program.array import EngineShape
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 
 Array = np.ndarray[Any, Any]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model.errors import LockstepError
-from model.program.compile import LayerProgram, compile_layer
+from model.program.compile import compile_layer
+from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, Draw, draw
 from tb.network.bench import Job, Report, run_jobs
 from tb.network.draws import STALLS

@@ -12,7 +12,8 @@ import pytest
 
 from model.graph import storage
 from model.program.array import EngineShape
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
 from model.program.layout import Lines

@@ -14,7 +14,7 @@ from model.files import read_json, write_json
 from model.golden.execute import activations
 from model.graph.graph import IntegerGraph
 from model.program.array import EngineShape
-from model.program.compile import LayerProgram, Program
+from model.program.compiled import LayerProgram, Program
 from model.program.layout import Lines
 from model.program.stream import Stream
 from tb.common.runner import ROOT, rtl_folder

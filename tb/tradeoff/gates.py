@@ -21,7 +21,7 @@ import numpy as np
 from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph
-from model.program.compile import Program
+from model.program.compiled import Program
 from tb.network.bench import Report, build, simulate, write_jobs
 from tb.network.whole import Maps, job_of
 from tb.synth.gates import PARTS, TOP, array_parameters, write_netlist

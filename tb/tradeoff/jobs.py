@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model.graph.graph import IntegerGraph
-from model.program.compile import Program
+from model.program.compiled import Program
 from tb.common.runner import SimulationError
 from tb.network.whole import run_key
 from tb.synth.flows import AREA_FLOWS, synthesize
