@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,49 +16,8 @@ import torch
 from model.errors import LockstepError
 from model.files import alone, read_json
 from model.network import train
+from model.network.processes import joined, process_count
 from tests.trained import ROOT, recipe, small_network, state_tensors, stripes
-
-SCRIPT = """
-import sys
-from pathlib import Path
-import torch
-from model.network import train
-from model.network.processes import joined, process_index
-from tests.trained import recipe, small_network, stripes
-torch.set_num_threads(1)
-# In float64: in bfloat16 roundings are all one sees, and each can tip a code that then tips others
-train.autocast = lambda device: torch.autocast("cpu", enabled=False)
-train.to_input = lambda pixels: pixels.double() / 255
-with joined():
-    own = Path(sys.argv[1]) / (f"machine{process_index()}" if "apart" in sys.argv else "")
-    run = train.Trainer(small_network().double(), stripes(), recipe(2, 2, cutout=1), own, own.parent, quiet=True)
-    run.run()
-    (own / f"told{process_index()}").write_text(f"{run.progress.accuracy['qat']} {run.evaluate()}")
-"""
-
-
-def processes(count: int, folder: Path, *arguments: str) -> list[str]:
-    """Run `count` processes with the variables that torchrun gives them; what each said on stderr."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    environment |= {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    started = [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=folder,
-            env=environment | {"RANK": str(index), "LOCAL_RANK": str(index)},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for index in range(count)
-    ]
-    ends = [process.communicate(timeout=600) for process in started]
-    assert [process.returncode for process in started] == [0] * count, ends
-    return [out for out, _ in ends]
 
 
 def torchrun(processes: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,11 +29,24 @@ def torchrun(processes: int, folder: Path, *arguments: str) -> subprocess.Comple
     )
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    path = tmp_path / "script.py"
-    path.write_text(SCRIPT)
-    return path
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """A folder with the ends of groups: one process, two, and twice two that share no disk."""
+    folder = tmp_path_factory.mktemp("ranks")
+    plan = [("1", 1, False), ("2", 2, False), ("apart", 2, True), ("apart", 2, True)]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "forked_ranks.py"), "plan.json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=850,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 def end_of(folder: Path) -> dict[str, np.ndarray]:
@@ -89,30 +62,24 @@ def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
     )
 
 
-def test_two_processes_take_the_steps_of_one_with_the_whole_batch(script, tmp_path):
-    for count in (1, 2):
-        processes(count, tmp_path / str(count), str(script), ".")
-    whole, shared = end_of(tmp_path / "1"), end_of(tmp_path / "2")
+def test_two_processes_take_the_steps_of_one_with_the_whole_batch(runs):
+    whole, shared = end_of(runs / "1"), end_of(runs / "2")
     assert whole.keys() == shared.keys()
     assert apart(whole, shared) < 1e-5
-    starts = [next((tmp_path / each).glob("float-*.pt")) for each in ("1", "2")]
+    starts = [next((runs / each).glob("float-*.pt")) for each in ("1", "2")]
     before = [{k: v.double().numpy() for k, v in state_tensors(path).items()} for path in starts]
     assert apart(*before) < 1e-5
     assert apart(before[0], whole) > 0.01, "the QAT leg moved the weights: the comparison sees something"
 
 
-def test_a_process_whose_machine_has_no_checkpoint_gets_the_first_ones(script, tmp_path):
-    """Machines of a cluster need not share a disk: here each process has a folder of its own."""
-    arguments = (str(script), ".", "apart")
-    processes(2, tmp_path / "run", *arguments)
-    folders = [tmp_path / "run" / f"machine{index}" for index in (0, 1)]
+def test_a_process_whose_machine_has_no_checkpoint_gets_the_first_ones(runs):
+    """Machines of a cluster need not share a disk: here each process has a folder of its own, and runs twice."""
+    folders = [runs / "apart" / f"machine{index}" for index in (0, 1)]
     assert (folders[0] / "checkpoint.pt").exists()
     assert not (folders[1] / "checkpoint.pt").exists()
-    for index, folder in enumerate(folders):
-        (folder / f"told{index}").unlink()
-    again = processes(2, tmp_path / "run", *arguments)
     told = [(folder / f"told{index}").read_text().split() for index, folder in enumerate(folders)]
     assert len({word for words in told for word in words}) == 1
+    again = [(runs / "apart" / f"out{index}").read_text() for index in (0, 1)]
     assert [out.count("resuming after 2 float and 2 QAT epochs") for out in again] == [1, 0]
 
 
@@ -150,18 +117,12 @@ def test_without_torchruns_variables_complete_it_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("world", ["", "two"])
-def test_a_number_of_processes_that_is_none(world, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WORLD_SIZE": world, "CUDA_VISIBLE_DEVICES": ""}
-    arguments = ["-m", "scripts.train", "--net", "tiny", "--float-epochs", "1", "--qat-epochs", "1", "--quiet"]
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in done.stderr
-    if world:
-        assert done.returncode == 2
-        assert "the processes of torchrun cannot join" in done.stderr
-    else:
-        assert done.returncode == 0
+def test_a_number_of_processes_that_is_none(world, monkeypatch):
+    """An empty one is one process alone."""
+    monkeypatch.setenv("WORLD_SIZE", world)
+    refused = pytest.raises(LockstepError, match="the processes of torchrun cannot join")
+    with refused if world else nullcontext(), joined():
+        assert process_count() == 1
 
 
 def test_a_process_that_ends_early_takes_the_others_along_without_a_traceback(tmp_path):
