@@ -10,13 +10,23 @@ import numpy as np
 from model.graph.graph import IntegerGraph
 from model.graph.kinds import residual_add
 from model.numeric.formats import IntFormat
+from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat
 from model.program.array import EngineShape
 from model.program.fit import fitting_shape
 from tests.integer_graphs import PIXEL, random_layer
 
+NAMES = ("int2", "int4", "int8", "pot4", "pot2", "ternary", "level5", "pot5")  # each tried in each mode everywhere
 MODES = ("ws", "simd", "os")  # as DATAFLOW= and SIMD= have them: plain, pairs, output stationary
 SIDE = 4  # of the array, and of the map
+
+
+def format_name(parameters: dict[str, int]) -> str:
+    """The weight format of Verilog `parameters`."""
+    power = parameters.get("WgtPower", 0)
+    if not power:
+        return IntFormat(parameters["WgtWidth"], signed=True).name
+    return PowerFormat(power, bool(parameters.get("WgtZero", 0)), parameters.get("WgtStep", 1)).name
 
 
 def branched_graph(wgt: WeightFormat, act_bits: int, seed: int = 0) -> IntegerGraph:

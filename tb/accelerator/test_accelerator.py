@@ -7,9 +7,11 @@ from itertools import product
 import pytest
 
 from model.graph.storage import load
+from model.numeric.weights import named
 from model.program.fit import fitting_shape
 from tb.common.runner import ROOT, simulate
-from tb.common.weight_formats import NAMED
+from tb.common.weight_formats import weight_parameters
+from tests.format_graphs import NAMES
 from tests.replay_sets import HAS_VERILATOR
 
 SMALL = {
@@ -38,7 +40,7 @@ def test_accelerator(tests: str, array: str) -> None:
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
 
 
-FORMATS = {f"int{bits}": {"WgtWidth": bits} for bits in (2, 4, 8)} | NAMED
+FORMATS = {name: weight_parameters(named(name)) for name in NAMES}
 BUILT_IN = {"ws": {}, "simd": {"Simd": 1}, "os": {"OutputStationary": 1, "ActDepth": 256}}
 EVERY = SMALL | ARRAYS["4x4"] | {"PsumWidth": 22}
 
@@ -54,7 +56,7 @@ def test_accelerator_in_every_format_and_mode(name: str, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["simd", "os"])
 def test_accelerator_of_two_modes(mode: str) -> None:
-    """Registers, none of them 0; runs in two parts, under stalls; errors in a layer of the mode, and of the other one."""
+    """Registers, none of them 0; runs in two parts, under stalls; errors in a layer of the mode, and of the other."""
     built = EVERY | FORMATS["level5"] | BUILT_IN[mode]
     simulate("accelerator", "tb.accelerator.register_tests", built)
     asked = {

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from model.numeric.power import POWERS
+from model.numeric.weights import named
 from model.vectors.folder import replace_folder
 from model.vectors.generate import describe, generate
 from model.vectors.manifest import from_json
@@ -18,6 +18,7 @@ from model.vectors.reader import read_set
 from model.vectors.writer import render
 from tb.common.runner import ROOT
 from tb.core.launch import Result, run_replay
+from tests.format_graphs import NAMES, format_name
 from tests.integer_graphs import random_pixels, small_graph
 from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import DIALECTS, Foreign
@@ -58,16 +59,17 @@ def test_committed_sets_hold(folder: Path, tmp_path: Path) -> None:
     assert result["psums_judged"]
 
 
-@pytest.mark.parametrize(("layer", "rows", "cols"), [("conv.1", 8, 8), ("conv.2", 4, 5)])
-@pytest.mark.parametrize("name", POWERS)
-def test_sets_of_powers_of_two_hold(name: str, layer: str, rows: int, cols: int, tmp_path: Path) -> None:
-    """By shift and add: the core takes its format from the manifest."""
-    graph = small_graph(4, wgt=POWERS[name])
+@pytest.mark.parametrize(
+    ("name", "layer", "rows", "cols"), [("pot4", "conv.1", 8, 8), *((name, "conv.2", 4, 5) for name in NAMES)]
+)
+def test_sets_of_every_weight_format_hold(name: str, layer: str, rows: int, cols: int, tmp_path: Path) -> None:
+    """The core takes its format from the manifest, by shift and add where it is one of powers of two."""
+    graph = small_graph(4, wgt=named(name))
     vectors = generate(graph, random_pixels(graph, 4), describe(graph, layer, "sample", rows, cols, 26))
     replace_folder(tmp_path / "set", render(vectors))
     result = replay(tmp_path / "set", tmp_path)
     assert result["psums_judged"]
-    assert result["parameters"]["WgtPower"] == POWERS[name].exponents
+    assert format_name(result["parameters"]) == name
 
 
 @pytest.mark.parametrize("name", SHAPES)

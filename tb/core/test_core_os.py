@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from model.errors import LockstepError
-from model.numeric.power import POWERS
+from model.numeric.weights import named
 from model.vectors.generate import describe
 from model.vectors.os_generate import describe_os, generate_os
 from tb.core.launch import run_replay
 from tb.core.replay import read_replay
-from tests.integer_graphs import random_pixels, small_graph
+from tests.format_graphs import NAMES, branched_graph, format_name
+from tests.integer_graphs import random_pixels
 from tests.os_sets import make_os_set, write_os_set
 from tests.replay_sets import HAS_VERILATOR
 
@@ -65,13 +66,13 @@ def test_one_wrong_word_is_seen_and_named(name: str, tmp_path: Path) -> None:
         assert (first["file"], first["line"], first["column"]) == (name, 5, 0)
 
 
-@pytest.mark.parametrize("name", ["pot4", "ternary"])
-def test_weights_that_are_powers_of_two(name: str, tmp_path: Path) -> None:
-    graph = small_graph(2, wgt=POWERS[name])
-    vectors = generate_os(graph, random_pixels(graph, 2), describe_os(describe(graph, "conv.1", "sample", 4, 4, 26)))
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_of_every_format(name: str, tmp_path: Path) -> None:
+    graph = branched_graph(named(name), 4)
+    vectors = generate_os(graph, random_pixels(graph, 2), describe_os(describe(graph, "conv.1", "sample", 4, 4, 22)))
     result = run_replay(write_os_set(vectors, tmp_path / "set"), tmp_path)
     assert result["passed"]
-    assert result["parameters"]["WgtPower"] == POWERS[name].exponents
+    assert format_name(result["parameters"]) == name
     assert result["checked_psums"] == vectors.psum.size
 
 

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from model.errors import LockstepError
+from model.numeric.weights import named
 from model.vectors.check import check_set
+from model.vectors.folder import replace_folder
 from model.vectors.generate import describe, generate
 from model.vectors.reader import read_set
 from model.vectors.writer import render
 from tb.common.runner import ROOT, SimulationError
 from tb.core.launch import run_replay
 from tb.core.replay import read_replay
+from tests.format_graphs import NAMES, branched_graph, format_name
 from tests.integer_graphs import random_pixels
 from tests.replay_sets import write_set
 from tests.test_program_pairs import narrow_graph
@@ -68,6 +71,19 @@ def test_an_own_set_names_the_mode_and_holds(tmp_path: Path) -> None:
     assert result["passed"]
     assert (result["parameters"]["Rows"], result["parameters"]["ActWidth"]) == (4, 4)
     assert result["checked_psums"] == 3 * 6 * 9 * 120 * 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_of_every_format(name: str, tmp_path: Path) -> None:
+    graph = branched_graph(named(name), 2)
+    vectors = generate(graph, random_pixels(graph), describe(graph, "conv.1", "sample", 4, 4, 22, simd=True))
+    replace_folder(tmp_path / "set", render(vectors))
+    result = run_replay(tmp_path / "set", tmp_path)
+    assert result["passed"]
+    assert (format_name(result["parameters"]), result["parameters"]["Simd"]) == (name, 1)
+    told = read_set(tmp_path / "set")
+    assert told.psum is not None
+    assert result["checked_psums"] == told.psum.size
 
 
 def test_a_wrong_word_and_a_wrong_circuit_are_found(tmp_path: Path) -> None:

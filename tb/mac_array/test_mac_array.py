@@ -41,6 +41,13 @@ def test_mac_array_of_pairs(values: tuple[int, ...]) -> None:
     simulate("mac_array", "tb.mac_array.mac_array_pair_tests", dict(zip(NAMES, values, strict=True)))
 
 
+@pytest.mark.parametrize("name", NAMED)
+def test_pairs_of_powers_of_two(name: str) -> None:
+    """Two shifted activations at once, of every format."""
+    values = (3, 4, 4, 4, 16, 2, 2, 1)
+    simulate("mac_array", "tb.mac_array.mac_array_pair_tests", dict(zip(NAMES, values, strict=True)) | NAMED[name])
+
+
 BOTH = [
     (3, 4, 4, 4, 16, 2, 1, 0),
     (8, 8, 4, 4, 16, 2, 2, 0),

@@ -13,14 +13,12 @@ from model.program.descriptor import FIELDS
 from model.program.stream import Stream
 from tb.network.bench import run_jobs
 from tb.network.whole import Maps, counters_differ, job_of
-from tests.format_graphs import branched_graph, engine_of
+from tests.format_graphs import NAMES, branched_graph, engine_of
 from tests.integer_graphs import random_pixels
-
-FORMATS = ("int2", "int4", "int8", "pot4", "pot2", "ternary", "level5", "pot5")
 
 
 @pytest.mark.parametrize("mode", ["simd", "os"])
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_network_in_every_format_and_mode(name: str, mode: str, tmp_path: Path) -> None:
     """In its mode, then layer by layer plain on the same engine; sums and depthwise layers where 0 is a weight."""
     graph = branched_graph(named(name), 2 if mode == "simd" else 4)
