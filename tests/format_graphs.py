@@ -52,6 +52,18 @@ def branched_graph(wgt: WeightFormat, act_bits: int, seed: int = 0) -> IntegerGr
     return IntegerGraph(f"branched_{wgt.name}", (2, SIDE, SIDE), tuple(layers), tuple("abcde"), {})
 
 
+def lean_graph(wgt: WeightFormat, act_bits: int, seed: int = 0) -> IntegerGraph:
+    """One input channel, then many: on an array of 8x8 each of the modes pays, where the codes are narrow enough."""
+    rng = np.random.default_rng(seed)
+    act = IntFormat(act_bits)
+    layers = (
+        random_layer(rng, "conv.0", (20, 1, 3, 3), act=PIXEL, out=act, padding=(1, 1), pool=2, wgt=wgt),
+        random_layer(rng, "conv.1", (8, 20, 3, 3), act=act, out=act, padding=(1, 1), wgt=wgt),
+        random_layer(rng, "classifier", (5, 8, SIDE, SIDE), act=act, out=None, wgt=wgt),
+    )
+    return IntegerGraph(f"lean_{wgt.name}", (1, 2 * SIDE, 2 * SIDE), layers, tuple("abcde"), {})
+
+
 def engine_of(graph: IntegerGraph, mode: str) -> EngineShape:
     """The engine of SIDE x SIDE for `graph` in a mode; with room for it in the others as well."""
     shape = fitting_shape(graph, SIDE, SIDE, 4, simd=mode == "simd", dataflow="auto" if mode == "os" else "ws")

@@ -22,6 +22,7 @@ from model.program.interpret import Interpreter
 from model.program.os_layout import TurnedMap
 from model.program.words import to_ints
 from tb.network.os_draws import BOTH, os_draws
+from tests.format_graphs import lean_graph
 from tests.integer_graphs import random_layer
 
 
@@ -108,6 +109,19 @@ def test_first_layer_of_vgg16() -> None:
     assert (plain.cycles.total, plain.layers[0].cycles.total) == (3_520_581, 98_340)
     assert program.cycles.total == plain.cycles.total - 98_340 + program.layers[0].cycles.total
     assert [each.cycles for each in program.layers[1:]] == [each.cycles for each in plain.layers[1:]]
+
+
+def test_an_engine_that_fits_one_dataflow_alone_runs_it() -> None:
+    """Its psum memory holds a group, and not the passes that the first layer would have the other way."""
+    graph = lean_graph(named("int4"), 4)
+    shape = fitting_shape(graph, dataflow="auto")
+    program = compile_graph(graph, shape, dataflow="auto")
+    assert [layer.dataflow for layer in program.layers] == ["os", "ws", "ws"]
+    assert shape.psum_depth == 16 < 64 == 8 * 8
+    with pytest.raises(LockstepError, match=r"layer conv\.0: a pass of 64 pixels; expected psum_depth of that or more"):
+        compile_graph(graph, shape)
+    with pytest.raises(LockstepError, match=r"layer conv\.0: its maps take 128 \+ 48 lines of a bank of 16"):
+        compile_graph(graph, replace(shape, act_depth=16), dataflow="auto")
 
 
 def test_auto_stays_weight_stationary_where_that_is_no_worse() -> None:

@@ -6,7 +6,8 @@ that a layer never writes over what is still wanted (`model.program.memory`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from model.errors import LockstepError
 from model.graph.graph import IntegerGraph, Layer
@@ -18,6 +19,8 @@ from model.program.os_compile import require_dataflow, turned_map
 from model.program.pairs import inner_pairs, outer_taken, packed_maps
 from model.program.plan import place_maps, side_by_side
 from model.program.taken import take
+
+P = TypeVar("P", LayerProgram, Program)
 
 
 def compile_layer(
@@ -60,8 +63,8 @@ def compile_layer(
     if dataflow == "os":
         return lower_os(layer, turned_map(layer, height, width, shape), (height, width))
     if dataflow == "auto" and mode != "inner" and shape.output_stationary:
-        both = [_attempt(layer, height, width, shape, mode, each) for each in ("ws", "os")]
-        return _better(both)
+        given = (layer, height, width, shape, mode, None, False)
+        return _better([_attempt(compile_layer, *given, each) for each in ("ws", "os")])
     if mode == "inner":
         taken = take(layer, height, width, shape.rows)
         if layer.act.bits > shape.act_width:
@@ -71,18 +74,16 @@ def compile_layer(
     return lower(taken, shape, entering, packed=packed)
 
 
-def _attempt(
-    layer: Layer, height: int, width: int, shape: EngineShape, mode: str, dataflow: str
-) -> LayerProgram | LockstepError:
+def _attempt(compiler: Callable[..., P], *given: object) -> P | LockstepError:
     try:
-        return compile_layer(layer, height, width, shape, mode, dataflow=dataflow)
+        return compiler(*given)
     except LockstepError as error:
         return error
 
 
-def _better(both: Sequence[LayerProgram | LockstepError]) -> LayerProgram:
-    """The program of fewer cycles, the first of equals; where none fits, the first one's error."""
-    fitting = [each for each in both if isinstance(each, LayerProgram)]
+def _better(both: Sequence[P | LockstepError]) -> P:
+    """The program of fewer cycles, the first of equals; where none fits the engine, the first one's error."""
+    fitting = [each for each in both if not isinstance(each, LockstepError)]
     if not fitting:
         raise next(each for each in both if isinstance(each, LockstepError))
     return min(fitting, key=lambda each: each.cycles.total)
@@ -129,12 +130,7 @@ def compile_graph(
         raise _inner_os(graph.layers[1])
     if dataflow != "auto" or not shape.output_stationary:
         return _graph(graph, shape, mode, simd, dataflow == "os")
-    weight_stationary = _graph(graph, shape, mode, simd, os=False)
-    try:
-        other = _graph(graph, shape, mode, simd, os=True)
-    except LockstepError:
-        return weight_stationary  # the first layer does not fit the other way
-    return min(weight_stationary, other, key=lambda program: program.cycles.total)
+    return _better([_attempt(_graph, graph, shape, mode, simd, os) for os in (False, True)])
 
 
 def _graph(graph: IntegerGraph, shape: EngineShape, mode: str, simd: bool, os: bool) -> Program:

@@ -27,7 +27,7 @@ def _why_not(layer: Layer, shape: EngineShape) -> str | None:
     if layer.act.bits > shape.half_width:
         return f"its input codes have {layer.act.bits} bits; expected at most {shape.half_width}, half of act_width"
     if layer.groups > 1 or len(layer.inputs) > 1:
-        return "it has groups or takes several maps"
+        return "it has groups or takes several maps; expected a plain convolution of one map"
     return None
 
 
