@@ -21,7 +21,8 @@ from model.graph.graph import IntegerGraph, Layer
 from model.numeric.formats import IntFormat
 from model.numeric.weights import named
 from model.program.array import EngineShape, weight_fields
-from model.program.compile import Program, compile_graph, compile_layer
+from model.program.compile import compile_graph, compile_layer
+from model.program.compiled import Program
 from model.program.descriptor import Descriptor
 from model.program.fit import weights_of
 from model.program.interpret import Interpreter

@@ -10,7 +10,8 @@ import pytest
 from model.golden.bus import Registers
 from model.golden.execute import activations
 from model.numeric.weights import FORMATS, named
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 from model.program.interpret import Interpreter
 from model.program.silicon import TOLD, require_runs, shape_of
 from model.vectors.check import check_set

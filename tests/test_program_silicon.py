@@ -10,7 +10,8 @@ from model.errors import LockstepError
 from model.golden.bus import Register, Registers
 from model.numeric.weights import FORMATS, named
 from model.program.array import EngineShape, weight_fields
-from model.program.compile import Program, compile_graph
+from model.program.compile import compile_graph
+from model.program.compiled import Program
 from model.program.draw import EVERY_ARRAY
 from model.program.silicon import TOLD, require_runs, shape_of
 from tests.format_graphs import MODES, branched_graph, engine_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from model.errors import LockstepError
 from model.golden.bus import Register
 from model.program.array import EngineShape
-from model.program.compile import Program
+from model.program.compiled import Program
 
 TOLD = (Register.SHAPE, Register.WIDTHS, Register.ACT_LINES, Register.PSUM_LINES, Register.MODES)
 # Of the engine that a program was compiled for: what lines, words and descriptors are cut to.

@@ -24,7 +24,7 @@ from cocotbext.axi import (
 
 from model.golden.bus import COUNTERS, LAYER_BYTES, TABLE, Register, unpack_status
 from model.program.array import EngineShape
-from model.program.compile import Program
+from model.program.compiled import Program
 from model.program.layout import Lines
 from model.program.silicon import TOLD, require_runs, shape_of
 from model.program.stream import Stream
