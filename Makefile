@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff formal mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff c c-proof formal mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -69,6 +69,9 @@ setup-synth:
 setup-formal:
 	@$(setup) formal
 
+setup-c:
+	@$(setup) c
+
 setup-train:
 	@$(setup) train
 
@@ -78,12 +81,12 @@ setup-test: ## That, torch and the development tools
 ##@ Train
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
-#: NET=vgg16|tiny|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4 ABITS=4
+#: NET=vgg16|tiny|micro|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4 ABITS=4
 #: DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
 
 benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes
-#: NET=vgg16|tiny|residual|separable|signal N=20 OUT=<folder>
+#: NET=vgg16|tiny|micro|residual|separable|signal N=20 OUT=<folder>
 	@exec $(python) -m scripts.benchmark_train $(flags)
 
 requant: setup-vectors ## A trained graph again, each scale a sum of few powers of two: <net>_rq<terms>
@@ -91,7 +94,7 @@ requant: setup-vectors ## A trained graph again, each scale a sum of few powers 
 	@exec $(python) -m scripts.requant $(flags)
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
-#: NET=vgg16|tiny|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
+#: NET=vgg16|tiny|micro|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
 #: RTL=<so many of them on the RTL as well> SIM=verilator|icarus
 	@[ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; exec $(python) -m scripts.evaluate $(flags)
 
@@ -138,6 +141,17 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
 #: NET=<network> GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.tradeoff $(flags)
+
+##@ C
+
+c: setup-c ## An integer graph as C for a microcontroller, run here or on RV32EC against the golden model
+#: NET=micro FORMAT=pot4 TARGET=host|rv32ec WEIGHTS=packed|unrolled MULTIPLY=0|1
+#: FLASH=<bytes> RAM=<bytes> IMAGES=<so many inputs> OUT=<folder>
+	@exec $(python) -m scripts.c $(flags)
+
+c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on N inputs each: minutes to an hour
+#: N=10000 FORMAT=<one> SEED=1 OUT=<folder>
+	@exec $(python) -m scripts.c_proof $(flags)
 
 ##@ Check
 #: SIM=icarus|verilator SEED=1

@@ -35,6 +35,14 @@ def whole_number(name: str, text: str, example: int) -> int:
     return int(text)
 
 
+def positive(name: str, text: str, example: int) -> int:
+    """A whole number of 1 or more; as `whole_number` otherwise."""
+    value = whole_number(name, text, example)
+    if value < 1:
+        raise LockstepError(f"{name}={value} is impossible; expected 1 or more")
+    return value
+
+
 def cores() -> int:
     """The machine's cores, as many as tools may run at a time."""
     return min(os.cpu_count() or 1, MOST_TOOLS)

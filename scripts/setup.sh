@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
-# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|formal|train|test
+# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|formal|c|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
 #   network  sim and vectors together
 #   evaluate Pillow where DATA names a folder; without DATA the digits' package, or what train needs to download a set
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   formal   NumPy, cocotb and, unless TOOLS=native, Yosys and the solver Yices
+#   c        NumPy, a compiler and a simulator of microcontrollers, the digits' package
 #   train    torch and the data sets' readers
 #   test     all of it and the development tools
 #
@@ -47,9 +48,10 @@ case $level in
     evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits train"; fi ;;
     synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
     formal) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth formal"; fi ;;
+    c) groups="sim digits c" ;;
     train) groups="sim images digits train" ;;
-    test) groups="sim images digits train dev synth $formal $verilator" ;;
-    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, formal, train or test" ;;
+    test) groups="sim images digits train dev synth c $formal $verilator" ;;
+    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, formal, c, train or test" ;;
 esac
 case $level in
     sim | network | synth | test) simulate=yes ;;

@@ -20,7 +20,9 @@ def optional_number(name: str, text: str | None, example: int = 4) -> int | None
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when the frozen graph differs from the network, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", default="vgg16", help="vgg16, tiny, residual, separable or signal (%(default)s)")
+    parser.add_argument(
+        "--net", default="vgg16", help="vgg16, tiny, micro, residual, separable or signal (%(default)s)"
+    )
     parser.add_argument("--wbits", help="weight bits (recipe: 4)")
     parser.add_argument(
         "--format", help="weight format: int2 to int8, pot4, pot2, ternary, level5, pot5 (recipe: int4)"

@@ -20,6 +20,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
     "model.graph": ({"model.errors", "model.files", "model.numeric"}, {"numpy"}),
     "model.golden": ({"model.errors", "model.numeric", "model.graph"}, {"numpy"}),
     "model.program": ({"model.errors", "model.numeric", "model.graph", "model.golden"}, {"numpy"}),
+    "model.c": ({"model.errors", "model.numeric", "model.graph"}, {"numpy"}),
     "model.vectors": ({"model.errors", "model.files", "model.numeric", "model.graph", "model.golden"}, {"numpy"}),
     "model.dataset": ({"model.errors", "model.files"}, {"numpy", "PIL", "sklearn"}),
     "model.network": (
@@ -42,6 +43,10 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"model.errors", "model.numeric", "model.graph", "model.golden", "model.program", "tb.common"},
         {"numpy", "cocotb", "cocotbext", "pytest"},
     ),
+    "tb.c": (
+        {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.c"},
+        {"numpy", "unicorn", "elftools"},
+    ),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
     "scripts.reporting": ({"model.errors", "model.files", "model.numeric", "tb.waves.vcd"}, set()),
 }
@@ -52,7 +57,10 @@ WITHOUT_TORCH = (
     "model.golden",
     "model.program",
     "model.vectors",
+    "model.c",
     "tb",
+    "scripts.c",
+    "scripts.c_proof",
     "scripts.vectors",
     "scripts.sim",
     "scripts.waves",
@@ -67,7 +75,7 @@ REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.
     "model.vectors.os_set",
 }
 # Heavy packages that only some runs need: imported where they are used, not with the module.
-LATE = {"PIL", "sklearn", "torchvision"}
+LATE = {"PIL", "sklearn", "torchvision", "unicorn", "elftools"}
 
 
 def module_name(path: Path) -> str:
@@ -155,7 +163,7 @@ def test_heavy_packages_are_imported_where_they_are_used(module: str) -> None:
 def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the training packages cannot be imported, as after `make sim` on a fresh machine."""
     folder = tmp_path_factory.mktemp("without_torch")
-    for package in ("torch", "torchvision", "PIL", "sklearn", "scipy", "tqdm", "tensorboard"):
+    for package in ("torch", "torchvision", "PIL", "sklearn", "scipy", "tqdm", "tensorboard", "unicorn", "elftools"):
         (folder / f"{package}.py").write_text(f"raise ModuleNotFoundError('{package} is not installed here')\n")
     return {**os.environ, "PYTHONPATH": str(folder)}
 

@@ -30,6 +30,8 @@ FLAGS = {
     "waves": ["VIEWER", "OUT"],
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "formal": ["PROOF", "TOOLS", "JOBS", "OUT"],
+    "c": ["NET", "FORMAT", "TARGET", "WEIGHTS", "MULTIPLY", "FLASH", "RAM", "IMAGES", "OUT"],
+    "c-proof": ["N", "FORMAT", "SEED", "OUT"],
     "mutants": ["ONLY", "JOBS"],
     "report": ["OUT"],
 }
@@ -105,10 +107,10 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
         "setup setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth "
-        "tradeoff check test formal mutants report clean distclean"
+        "tradeoff c c-proof check test formal mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
-    assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "Check", "Report", "Clean"]
+    assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "C", "Check", "Report", "Clean"]
     assert max(map(len, done.stdout.splitlines())) <= 120
     for flags in FLAGS.values():
         for name in flags:
@@ -130,6 +132,8 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("waves", "vectors", "scripts.waves"),
         ("synth", "synth", "scripts.synth"),
         ("formal", "formal", "scripts.formal"),
+        ("c", "c", "scripts.c"),
+        ("c-proof", "c", "scripts.c_proof"),
         ("mutants", "test", "scripts.mutants"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),
@@ -270,7 +274,7 @@ def test_clean_keeps_what_took_long(house: House) -> None:
 @pytest.mark.parametrize("target", FLAGS)
 def test_the_scripts_know_the_flags_that_make_passes(target: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", f"scripts.{target}", "--help"],
+        [sys.executable, "-m", f"scripts.{target.replace('-', '_')}", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -57,7 +57,7 @@ def test_changes_replace_what_the_file_says():
 @pytest.mark.parametrize("net", ["resnet", "", "../recipes/tiny", "tiny.toml", "TINY"])
 def test_an_unknown_network(net):
     with pytest.raises(
-        LockstepError, match=r"no network '.*'; expected one of residual, separable, signal, tiny, vgg16"
+        LockstepError, match=r"no network '.*'; expected one of micro, residual, separable, signal, tiny, vgg16"
     ):
         load(net)
 

@@ -34,7 +34,7 @@ def test_the_recipe_in_the_tree_is_the_one_that_made_the_shipped_graph(path: Pat
     """`make train` is the command that made it: each number of its recipe stands in the tree."""
     graph = storage.load(path)
     made_by = dict(graph.meta["recipe"])
-    now = recipes.load(graph.name).describe()
+    now = recipes.load(made_by.get("network", graph.name), weights=made_by.get("weights") or None).describe()
     made_by.setdefault("network", graph.name)  # what a recipe did not say then has its default now
     for leg in ("float", "qat"):
         before = {key: value for key, value in made_by.pop(leg).items() if value != []}

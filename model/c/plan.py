@@ -57,17 +57,28 @@ class Plan(NamedTuple):
     size: int
     floor: int
 
+    def lines(self, graph: IntegerGraph) -> list[str]:
+        """The plan for people: a line a buffer, from the first byte on, then the sum."""
+        told = ["arena:"]
+        for buffer in sorted(self.buffers, key=lambda each: (each.offset, each.first)):
+            names = ", then in place ".join(graph.layers[index].name for index in buffer.layers)
+            end, until = buffer.offset + buffer.size - 1, graph.layers[buffer.last].name
+            told.append(f"  {buffer.offset:6}..{end:<6} {buffer.size:6} bytes: {names}, until {until}")
+        return [*told, f"  {self.size} bytes; the most that is alive at one time is {self.floor}"]
+
     def of(self, layer: int) -> Buffer:
         """The buffer that holds the map of layer number `layer`."""
         return next(buffer for buffer in self.buffers if layer in buffer.layers)
 
 
 def works_in_place(layer: Layer) -> bool:
-    """Whether each code of the output needs no input but its own place: it may overwrite (one of) what it reads."""
+    """Whether the output may overwrite (one of) the maps taken: sums, averages, depthwise layers without padding.
+
+    Output n (position, then channel) reads its own channel alone, at positions of the map from its own on: no code
+    before the n-th, as maps do not grow without padding. So what is overwritten is never read again.
+    """
     return (
-        layer.kernel == (1, 1)
-        and layer.stride == (1, 1)
-        and layer.padding == (0, 0)
+        layer.padding == (0, 0)
         and layer.pool == 1
         and layer.groups == layer.out_channels
         and layer.weight.shape[1] == max(1, len(layer.inputs))

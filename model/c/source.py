@@ -43,7 +43,7 @@ def generate(graph: IntegerGraph, style: str = "packed", multiplier: bool = True
     Parameters
     ----------
     graph : IntegerGraph
-    style : {"packed", "unrolled"}
+    style : {"packed", "unrolled", "mixed"}
     multiplier : bool
         Whether requantization may multiply.
     prefix : str
@@ -89,7 +89,7 @@ def generate(graph: IntegerGraph, style: str = "packed", multiplier: bool = True
 
 
 def _conversion(bits: int) -> str:
-    """What C leaves to the compiler, conversion of values beyond the range, written out; compilers make nothing of it."""
+    """Conversion of values beyond the range, which C leaves to the compiler, written out; it costs no instruction."""
     return (
         f"static inline int{bits}_t to_int{bits}(uint{bits}_t v)\n{{\n"
         f"    return v > INT{bits}_MAX ? -(int{bits}_t)~v - 1 : (int{bits}_t)v;\n}}\n\n"
@@ -97,16 +97,8 @@ def _conversion(bits: int) -> str:
 
 
 def _memory(graph: IntegerGraph, arena: Plan) -> str:
-    lines = ["/* arena:\n"]
-    for buffer in sorted(arena.buffers, key=lambda each: (each.offset, each.first)):
-        names = ", then in place ".join(graph.layers[index].name for index in buffer.layers)
-        until = graph.layers[buffer.last].name
-        end = buffer.offset + buffer.size
-        lines.append(f" *   {buffer.offset:6}..{end - 1:<6} {buffer.size:6} bytes: {names}, until {until}\n")
-    lines.append(f" * {arena.size} bytes; the most that is alive at one time is {arena.floor}. */\n")
-    if arena.size:
-        lines.append(f"static uint8_t arena[{arena.size}];\n\n")
-    return "".join(lines)
+    text = "/* " + "\n * ".join(arena.lines(graph)) + " */\n"
+    return text + (f"static uint8_t arena[{arena.size}];\n\n" if arena.size else "")
 
 
 def _run(graph: IntegerGraph, arena: Plan, name: str) -> str:

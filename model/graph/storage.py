@@ -23,6 +23,7 @@ import numpy as np
 from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph, Layer
+from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, format_of, int_of
 
 FORMAT, VERSION = "lockstep-graph", 1
@@ -175,6 +176,20 @@ def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> L
         groups=int(item.get("groups", 1)),
         inputs=tuple(str(name) for name in item.get("inputs", ())),
     )
+
+
+def run_name(network: str, fmt: WeightFormat, act_bits: int = 4) -> str:
+    """What a network is called that was trained in a format: of weights and codes of 4-bit integers it says nothing.
+
+    Examples
+    --------
+    >>> from model.numeric.weights import named
+    >>> run_name("tiny", named("int4")), run_name("tiny", named("int8")), run_name("tiny", named("pot4"), act_bits=2)
+    ('tiny', 'tiny_w8a4', 'tiny_pot4a2')
+    """
+    if isinstance(fmt, PowerFormat):
+        return f"{network}_{fmt.name}" + ("" if act_bits == 4 else f"a{act_bits}")
+    return network if (fmt.bits, act_bits) == (4, 4) else f"{network}_w{fmt.bits}a{act_bits}"
 
 
 def find(net: str, build: Path = Path("build/train")) -> Path:

@@ -16,6 +16,7 @@ POOL = 0  # in a plan: 2x2 max pooling; other numbers are output channels of con
 PLANS: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
     "vgg16": ((3, 32, 32), (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 16, 16, 512, POOL, 512, 512, 512, POOL)),
     "tiny": ((1, 8, 8), (16, 16, POOL, 32, 32, POOL, 32, POOL)),
+    "micro": ((1, 8, 8), (12, POOL, 24, POOL, 24, POOL)),
 }
 
 

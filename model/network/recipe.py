@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
+from model.graph.storage import run_name
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, named
 
@@ -117,11 +118,7 @@ class Recipe:
     @property
     def run_name(self) -> str:
         """What tells the run from others of its network: its formats, where they are not 4-bit integers."""
-        if self.weights:
-            return f"{self.network}_{self.weights}" + ("" if self.act_bits == 4 else f"a{self.act_bits}")
-        if (self.weight_bits, self.act_bits) == (4, 4):
-            return self.network
-        return f"{self.network}_w{self.weight_bits}a{self.act_bits}"
+        return run_name(self.network, self.weight_format, self.act_bits)
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""

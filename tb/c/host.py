@@ -1,43 +1,42 @@
-"""Generated C on this machine: compiled strictly, run on many inputs at once, under the sanitizers where asked."""
+"""Generated C on this machine: compiled strictly, run on many inputs at once, under the sanitizers."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.c.source import HEADER, SOURCE, Generated
-from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph
+from tb.c.compilers import NOT_RECOVERED, STRICT, CompileError, Compiler, compiled
 
 Array = np.ndarray[Any, Any]
-STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion")
-SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Clang's means something else by the same word: gcc alone tells of conversions that lose bits and no others.
+CONVERSIONS = "-Wconversion"
 DRIVER = """#include <stdio.h>
+#include <stdlib.h>
 #include "net.h"
 
 int main(void)
 {
-    static uint8_t input[NET_INPUT_BYTES];
-    static int32_t logits[NET_CLASSES];
-    while (fread(input, 1, sizeof input, stdin) == sizeof input) {
+    /* of their exact sizes, on the heap: a read or a write past either end is found by AddressSanitizer */
+    uint8_t *input = malloc(NET_INPUT_BYTES);
+    int32_t *logits = malloc(NET_CLASSES * sizeof *logits);
+    if (!input || !logits)
+        return 1;
+    while (fread(input, 1, NET_INPUT_BYTES, stdin) == NET_INPUT_BYTES) {
         net_run(input, logits);
-        if (fwrite(logits, sizeof logits, 1, stdout) != 1)
+        if (fwrite(logits, sizeof *logits, NET_CLASSES, stdout) != NET_CLASSES)
             return 1;
     }
+    free(input);
+    free(logits);
     return 0;
 }
 """
-
-
-class CompileError(Exception):
-    """A compiler refused what was generated, or the program broke off; the message has its first lines."""
 
 
 def write(generated: Generated, folder: Path) -> None:
@@ -47,35 +46,28 @@ def write(generated: Generated, folder: Path) -> None:
         write_atomic(folder / name, text)
 
 
-def compiler() -> str:
-    """The machine's C compiler: CC, else cc.
-
-    Raises
-    ------
-    LockstepError
-        When there is none.
-    """
-    name = os.environ.get("CC") or "cc"
-    if shutil.which(name) is None:
-        raise LockstepError(f"there is no C compiler {name}; install gcc or clang, or set CC")
-    return name
-
-
-def build(folder: Path, sanitize: bool = False, optimize: str = "-O1") -> Path:
+def build(folder: Path, compiler: Compiler, sanitize: bool = True, optimize: str = "-O1") -> Path:
     """Compile ``net.c`` in `folder` with a driver that feeds it; returns the program.
+
+    Parameters
+    ----------
+    folder : Path
+    compiler : Compiler
+    sanitize : bool
+        With all the sanitizers that the compiler has.
+    optimize : str
 
     Raises
     ------
     CompileError
         When the compiler has anything to say.
-    LockstepError
-        When there is no compiler.
     """
     folder = folder.resolve()
     write_atomic(folder / "driver.c", DRIVER)
     program = folder / ("net_sanitized" if sanitize else "net")
-    extra = SANITIZE if sanitize else ()
-    _call([compiler(), *STRICT, optimize, *extra, "-o", str(program), SOURCE, "driver.c"], folder)
+    extra = ("-g", f"-fsanitize={','.join(compiler.sanitizers)}", NOT_RECOVERED) if sanitize else ()
+    strict = STRICT if compiler.name == "ziglang" else (*STRICT, CONVERSIONS)
+    compiled((*compiler.command, *strict, optimize, *extra, "-o", str(program), SOURCE, "driver.c"), folder)
     return program
 
 
@@ -88,15 +80,9 @@ def run(program: Path, graph: IntegerGraph, pixels: Array) -> Array:
         When the program breaks off, for instance because a sanitizer stopped it.
     """
     given = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.uint8).tobytes()  # channels innermost
-    done = subprocess.run([str(program)], input=given, capture_output=True)
+    done = subprocess.run([str(program)], input=given, capture_output=True, check=False)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+        said = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip(" =")]
         raise CompileError(f"{program.name} broke off with {done.returncode}: {' | '.join(said[:3])}")
-    return np.frombuffer(done.stdout, np.int32).reshape(-1, len(graph.classes))
-
-
-def _call(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        told = [line for line in done.stderr.splitlines() if line.strip()]
-        raise CompileError(f"{Path(command[0]).name} refuses {folder / SOURCE}: {' | '.join(told[:3])}")
+    logits: Array = np.frombuffer(done.stdout, np.int32).reshape(-1, len(graph.classes))
+    return logits

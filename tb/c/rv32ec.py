@@ -1,34 +1,33 @@
 """Generated C on RV32EC, the instruction set of microcontrollers with sixteen registers and no multiplier.
 
-Built with Clang, which the PyPI package `ziglang` brings, run in Unicorn (QEMU's processors) with input, logits and stack in
-the RAM of the chip. Instructions are counted one by one.
+Built with Clang, which the PyPI package `ziglang` brings, run in Unicorn (QEMU's processors) with input, logits and
+stack in the RAM of the chip, all of them counted. Instructions are counted block by block: a block that is entered is
+executed to its end. The stack is followed instruction by instruction, which is slow, and asked for.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import unicorn
-from elftools.elf.elffile import ELFFile
-from unicorn import riscv_const
 
 from model.c.source import SOURCE
 from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph
-from tb.c.host import CompileError
+from tb.c.compilers import CompileError, compiled, zig
 
 Array = np.ndarray[Any, Any]
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+e+c", "-mabi=ilp32e")
 STRICT = ("-std=c99", "-ffreestanding", "-Wall", "-Wextra", "-Werror")
 SMALL = ("-g", "-Os", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
 FLASH, RAM, PAGE = 0x00000000, 0x20000000, 4096
+NOISE = b"\xa5"
+SECONDS = 300  # of one inference, in the simulator
 # Input and logits stand where a user's program would have them: in RAM, beside the arena.
 START = """#include "net.h"
 
@@ -71,19 +70,19 @@ class Image:
 
 @dataclass(frozen=True)
 class Run:
-    """One inference.
+    """One inference, from reset to the return of ``net_run``.
 
     Parameters
     ----------
     logits : int32 array (classes,)
     instructions : int
-    stack : int
-        Bytes, at the deepest.
+    stack : int or None
+        Bytes, at the deepest; None where it was not asked for.
     """
 
     logits: Array
     instructions: int
-    stack: int
+    stack: int | None
 
 
 def build(folder: Path, flash: int, ram: int) -> Image:
@@ -94,38 +93,66 @@ def build(folder: Path, flash: int, ram: int) -> Image:
     CompileError
         When the compiler has anything to say, or the image does not fit: the linker tells by how much.
     LockstepError
-        When the compiler is not installed.
+        When the tools are not installed.
     """
+    elffile = _tools()[1]
     folder = folder.resolve()
     write_atomic(folder / "start.c", START)
     script = Path(__file__).with_name("link.ld").read_text()
     write_atomic(folder / "link.ld", script.replace("flash_bytes", str(flash)).replace("ram_bytes", str(ram)))
     program = folder / "net.elf"
-    command = [sys.executable, "-m", "ziglang", "cc", *TARGET, *STRICT, *SMALL, "-Wl,-T,link.ld"]
-    done = subprocess.run([*command, "-o", str(program), SOURCE, "start.c"], cwd=folder, capture_output=True, text=True)
-    if "No module named ziglang" in done.stderr:
-        raise LockstepError("the compiler for RV32EC is not installed; run `make setup-c` (it installs ziglang)")
-    if done.returncode:
-        told = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-        raise CompileError(f"{folder / SOURCE}: {' | '.join(line.strip() for line in told[:3])}")
+    compiled((*zig(*TARGET), *STRICT, *SMALL, "-Wl,-T,link.ld", "-o", str(program), SOURCE, "start.c"), folder)
     with program.open("rb") as file:
-        elf = ELFFile(file)
+        elf = elffile.ELFFile(file)
         sizes_of = {name: _section(elf, name) for name in (".text", ".data", ".bss")}
         helpers = tuple(sorted(name for name in _symbols(elf) if HELPERS.fullmatch(name)))
-    # .data has its first values in flash
-    return Image(program, sizes_of[".text"] + sizes_of[".data"], sizes_of[".data"] + sizes_of[".bss"], helpers)
+    if sizes_of[".data"]:
+        raise CompileError(f"{folder}: {sizes_of['.data']} bytes of variables with first values; there are to be none")
+    return Image(program, sizes_of[".text"], sizes_of[".bss"], helpers)
 
 
-def _section(elf: ELFFile, name: str) -> int:
+@cache
+def _tools() -> tuple[Any, Any]:
+    """Unicorn and the reader of ELF files, imported when they are needed: only `make c` installs them.
+
+    Raises
+    ------
+    LockstepError
+        When they are not installed.
+    """
+    try:
+        import unicorn
+        from elftools.elf import elffile
+    except ImportError as error:
+        raise LockstepError(f"the tools for RV32EC are not installed ({error.name}); `make c` installs them") from error
+    return unicorn, elffile
+
+
+def _section(elf: Any, name: str) -> int:
     section = elf.get_section_by_name(name)
     return 0 if section is None else int(section["sh_size"])
 
 
-def _symbols(elf: ELFFile) -> dict[str, int]:
+def _symbols(elf: Any) -> dict[str, int]:
     table = elf.get_section_by_name(".symtab")
     if table is None:
         raise CompileError("the linked program has no symbols")
     return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols()}
+
+
+def instructions_in(code: bytes) -> int:
+    """How many instructions `code` is: those whose two lowest bits are set have four bytes, the others two.
+
+    Examples
+    --------
+    >>> instructions_in(bytes.fromhex("0100" "13000000" "0100"))
+    3
+    """
+    at = count = 0
+    while at < len(code):
+        at += 4 if code[at] & 3 == 3 else 2
+        count += 1
+    return count
 
 
 class Chip:
@@ -136,49 +163,68 @@ class Chip:
     image : Image
     ram : int
         Bytes of RAM.
+    follow_stack : bool
+        Look at the stack pointer before every instruction, which is slow.
     """
 
-    def __init__(self, image: Image, ram: int) -> None:
+    def __init__(self, image: Image, ram: int, follow_stack: bool = False) -> None:
+        unicorn, elffile = _tools()
         self.ram = ram
         with image.path.open("rb") as file:
-            elf = ELFFile(file)
+            elf = elffile.ELFFile(file)
             self.symbols = _symbols(elf)
-            self.segments = [
+            segments = [
                 (int(part["p_paddr"]), part.data()) for part in elf.iter_segments("PT_LOAD") if part["p_filesz"]
             ]
             self.entry = int(elf.header["e_entry"])
+        self._machine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+        flash = max(at + len(data) for at, data in segments)
+        self._machine.mem_map(FLASH, PAGE * -(-flash // PAGE), unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
+        self._machine.mem_map(RAM, PAGE * -(-ram // PAGE), unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
+        for at, data in segments:
+            self._machine.mem_write(at, data)
+        self._machine.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
+        self._in_block: dict[tuple[int, int], int] = {}
+        self._register = unicorn.riscv_const.UC_RISCV_REG_SP
+        self._follows = follow_stack
+        self._instructions = self._stepped = self._lowest = 0
+        if follow_stack:
+            self._machine.hook_add(unicorn.UC_HOOK_CODE, self._step)
 
-    def run(self, graph: IntegerGraph, pixels: Array, limit: int = 200_000_000) -> Run:
+    def _block(self, machine: Any, address: int, size: int, _: Any) -> None:
+        key = address, size
+        if key not in self._in_block:
+            self._in_block[key] = instructions_in(bytes(machine.mem_read(address, size)))
+        self._instructions += self._in_block[key]
+
+    def _step(self, machine: Any, *_: Any) -> None:
+        self._stepped += 1
+        self._lowest = min(self._lowest, machine.reg_read(self._register))
+
+    def run(self, graph: IntegerGraph, pixels: Array) -> Run:
         """One inference on the image `pixels`, unsigned (channels, height, width), from reset.
 
         Raises
         ------
         CompileError
-            When the program leaves its memory, meets an instruction that the chip has not, or does not end.
+            When the program leaves its memory, meets an instruction that the chip has not, or ends nowhere.
         """
-        machine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
-        machine.mem_map(FLASH, PAGE * -(-max(at + len(data) for at, data in self.segments) // PAGE))
-        machine.mem_map(RAM, PAGE * -(-self.ram // PAGE))
-        for at, data in self.segments:
-            machine.mem_write(at, data)
+        unicorn, machine = _tools()[0], self._machine
         given = np.ascontiguousarray(pixels.transpose(1, 2, 0), np.uint8).tobytes()  # channels innermost
+        machine.mem_write(RAM, NOISE * -(-self.ram // len(NOISE)))  # nothing may rest on what RAM holds at reset
         machine.mem_write(self.symbols["net_input"], given)
-        lowest = top = RAM + self.ram
-        count = 0
-
-        def step(uc: Any, address: int, size: int, data: Any) -> None:
-            nonlocal count, lowest
-            count += 1
-            lowest = min(lowest, uc.reg_read(riscv_const.UC_RISCV_REG_SP) or top)
-
-        machine.hook_add(unicorn.UC_HOOK_CODE, step)
-        machine.reg_write(riscv_const.UC_RISCV_REG_SP, top)
+        self._lowest = top = RAM + self.ram
+        self._instructions = self._stepped = 0
+        machine.reg_write(self._register, top)
         try:
-            machine.emu_start(self.entry, self.symbols["done"], count=limit)
+            machine.emu_start(self.entry, self.symbols["done"], timeout=SECONDS * 1_000_000)
         except unicorn.UcError as error:
-            at = machine.reg_read(riscv_const.UC_RISCV_REG_PC)
-            raise CompileError(f"the program broke off at {at:#x} after {count} instructions: {error}") from error
-        if count >= limit:
-            raise CompileError(f"the program did not end within {limit} instructions")
-        told = machine.mem_read(self.symbols["net_logits"], 4 * len(graph.classes))
-        return Run(np.frombuffer(bytes(told), np.int32), count, top - lowest)
+            at = machine.reg_read(unicorn.riscv_const.UC_RISCV_REG_PC)
+            raise CompileError(f"the program broke off at {at:#x}: {error}") from error
+        if machine.reg_read(unicorn.riscv_const.UC_RISCV_REG_PC) != self.symbols["done"]:
+            raise CompileError(f"the program did not end within {SECONDS} seconds")
+        if self._follows and self._stepped != self._instructions:
+            raise CompileError(f"{self._stepped} instructions one by one are {self._instructions} block by block")
+        told = bytes(machine.mem_read(self.symbols["net_logits"], 4 * len(graph.classes)))
+        stack = top - self._lowest if self._follows else None
+        return Run(np.frombuffer(told, np.int32), self._instructions, stack)

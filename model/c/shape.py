@@ -1,10 +1,9 @@
-"""What the two styles of a layer's loops share: their numbers, and the head of the function."""
+"""The numbers of a layer's loops, and the head of its function: what both styles of weights share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.c.pack import parts
 from model.graph.graph import IntegerGraph, Layer
 
 
@@ -22,6 +21,8 @@ class Shape:
         Of these maps.
     out_height, out_width : int
         After pooling.
+    padded : bool
+        Whether the kernel reaches beyond the map.
     """
 
     sizes: list[int]
@@ -30,6 +31,7 @@ class Shape:
     width: int
     out_height: int
     out_width: int
+    padded: bool
 
     @property
     def maps(self) -> range:
@@ -45,13 +47,19 @@ class Shape:
     def of(cls, graph: IntegerGraph, number: int) -> Shape:
         """Of layer `number`."""
         wiring, layer = graph.wiring, graph.layers[number]
-        sizes = parts(graph, number)
+        channels = [wiring.after[at][0] for at in wiring.takes[number]] or [graph.input_shape[0]]
         _, height, width = wiring.before[number]
-        return cls(sizes, [size * layer.groups for size in sizes], height, width, *wiring.after[number][1:])
+        _, out_height, out_width = wiring.after[number]
+        sizes = [each // layer.groups for each in channels]
+        return cls(sizes, channels, height, width, out_height, out_width, layer.padding != (0, 0))
 
 
 def signature(layer: Layer, number: int, shape: Shape) -> str:
     """The head of the function ``layer<number>``: the maps taken, then where the output goes."""
-    maps = "".join(f"const uint8_t *in{k}, " for k in range(len(shape.sizes)))
-    kind = "int32_t" if layer.out is None else "uint8_t"
-    return f"static void layer{number}({maps}{kind} *out)\n{{\n"
+    maps = "".join(f"const uint8_t *in{k}, " for k in shape.maps)
+    return f"static void layer{number}({maps}{code_type(layer)} *out)"
+
+
+def code_type(layer: Layer) -> str:
+    """C's type of what the layer gives: codes, or logits."""
+    return "int32_t" if layer.out is None else "uint8_t"
