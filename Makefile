@@ -144,13 +144,13 @@ tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cy
 
 ##@ C
 
-c: setup-c ## An integer graph as C for a microcontroller, run here or on RV32EC against the golden model
-#: NET=micro FORMAT=pot4 TARGET=host|rv32ec WEIGHTS=packed|unrolled MULTIPLY=0|1
+c: setup-c ## An integer graph as C for a microcontroller, run here or on RV32EC, against golden
+#: NET=micro FORMAT=pot4 TARGET=host|rv32ec WEIGHTS=packed|unrolled|mixed MULTIPLY=0|1
 #: FLASH=<bytes> RAM=<bytes> IMAGES=<so many inputs> OUT=<folder>
 	@exec $(python) -m scripts.c $(flags)
 
-c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on N inputs each: minutes to an hour
-#: N=10000 FORMAT=<one> SEED=1 OUT=<folder>
+c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on N inputs each: an hour
+#: N=10000 FORMAT=<one> SEED=1 JOBS=<formats at a time> OUT=<folder>
 	@exec $(python) -m scripts.c_proof $(flags)
 
 ##@ Check

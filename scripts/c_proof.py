@@ -7,6 +7,7 @@ import itertools
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from model.numeric.weights import FORMATS, named
 from scripts.c import ROOM, pictures
 from scripts.datasets import BUILD
 from scripts.guard import guarded
-from scripts.numbers import positive, whole_number
+from scripts.numbers import cores, positive, tools_at_a_time, whole_number
 from tb.c import host, rv32ec
 from tb.c.compilers import CompileError, Compiler, of_this_machine
 from tb.c.kinds import BIASES, KINDS
@@ -104,19 +105,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--n", default="10000", help="inputs of each program (%(default)s)")
     parser.add_argument("--format", help=f"one of {', '.join(FORMATS)} (all)")
     parser.add_argument("--seed", default="1", help="of weights and biases (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="formats at a time (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     count, seed = positive("N", args.n, 10000), whole_number("SEED", args.seed, 1)
+    jobs = tools_at_a_time(args.jobs)
     if count < ON_CHIP_IMAGES or seed < 0:
         raise LockstepError(f"N={count} SEED={seed} is impossible; expected {ON_CHIP_IMAGES} or more, and 0 or more")
-    formats = {args.format: named(args.format)} if args.format else FORMATS
+    formats = [args.format] if args.format else list(FORMATS)
+    named(formats[0])
     result_path, compiler, started = Path(args.out) / "result.json", of_this_machine(), time.monotonic()
     result_path.unlink(missing_ok=True)
-    tallies: dict[str, Tally] = {}
-    for name, fmt in formats.items():
-        tally = tallies[name] = Tally()
+
+    def proved(name: str) -> Tally:
+        tally = Tally()
         for (bias, sign), (kind, make) in itertools.product(BIASES.items(), KINDS.items()):
-            prove(make(fmt, sign, seed), f"{name}, {kind}, {bias} bias", count, compiler, tally)
+            prove(make(named(name), sign, seed), f"{name}, {kind}, {bias} bias", count, compiler, tally)
         for fault in tally.faults:
             print(f"error: {fault}", file=sys.stderr)
         print(
@@ -124,6 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
             f"{tally.chip_inferences} on RV32EC; {len(tally.faults)} faulty  ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
+        return tally
+
+    with ThreadPoolExecutor(jobs) as pool:  # the work is done by the compiler and the programs
+        tallies = dict(zip(formats, pool.map(proved, formats), strict=True))
     faults = [fault for tally in tallies.values() for fault in tally.faults]
     write_json(
         result_path,

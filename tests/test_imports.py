@@ -45,7 +45,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "tb.c": (
         {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.c"},
-        {"numpy", "unicorn", "elftools"},
+        {"numpy", "pytest", "unicorn", "elftools"},
     ),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
     "scripts.reporting": ({"model.errors", "model.files", "model.numeric", "tb.waves.vcd"}, set()),
@@ -59,8 +59,6 @@ WITHOUT_TORCH = (
     "model.vectors",
     "model.c",
     "tb",
-    "scripts.c",
-    "scripts.c_proof",
     "scripts.vectors",
     "scripts.sim",
     "scripts.waves",

@@ -31,7 +31,7 @@ FLAGS = {
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "formal": ["PROOF", "TOOLS", "JOBS", "OUT"],
     "c": ["NET", "FORMAT", "TARGET", "WEIGHTS", "MULTIPLY", "FLASH", "RAM", "IMAGES", "OUT"],
-    "c-proof": ["N", "FORMAT", "SEED", "OUT"],
+    "c-proof": ["N", "FORMAT", "SEED", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
     "report": ["OUT"],
 }

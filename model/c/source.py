@@ -55,7 +55,9 @@ def generate(graph: IntegerGraph, style: str = "packed", multiplier: bool = True
         For a style or prefix that is none, and as `model.c.layer.layer_source`.
     """
     if style not in STYLES:
-        raise LockstepError(f"WEIGHTS={style} is no way to store weights; expected {' or '.join(STYLES)}")
+        raise LockstepError(
+            f"WEIGHTS={style} is no way to store weights; expected {', '.join(STYLES[:-1])} or {STYLES[-1]}"
+        )
     if not PREFIX.fullmatch(prefix):
         raise LockstepError(f"prefix {prefix!r} is no C name; expected letters, digits and '_'")
     layers = [layer_source(graph, index, style, multiplier) for index in range(len(graph.layers))]

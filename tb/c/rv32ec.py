@@ -1,8 +1,8 @@
 """Generated C on RV32EC, the instruction set of microcontrollers with sixteen registers and no multiplier.
 
 Built with Clang, which the PyPI package `ziglang` brings, run in Unicorn (QEMU's processors) with input, logits and
-stack in the RAM of the chip, all of them counted. Instructions are counted block by block: a block that is entered is
-executed to its end. The stack is followed instruction by instruction, which is slow, and asked for.
+stack in the RAM of the chip, all of them counted. Instructions and stack are followed block by block: a block that is
+entered is executed to its end. One by one, which is slow, gives the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from model.c.source import SOURCE
 from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph
+from tb.c.blocks import Block, read
 from tb.c.compilers import CompileError, compiled, zig
 
 Array = np.ndarray[Any, Any]
@@ -76,13 +77,13 @@ class Run:
     ----------
     logits : int32 array (classes,)
     instructions : int
-    stack : int or None
-        Bytes, at the deepest; None where it was not asked for.
+    stack : int
+        Bytes, at the deepest.
     """
 
     logits: Array
     instructions: int
-    stack: int | None
+    stack: int
 
 
 def build(folder: Path, flash: int, ram: int) -> Image:
@@ -140,21 +141,6 @@ def _symbols(elf: Any) -> dict[str, int]:
     return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols()}
 
 
-def instructions_in(code: bytes) -> int:
-    """How many instructions `code` is: those whose two lowest bits are set have four bytes, the others two.
-
-    Examples
-    --------
-    >>> instructions_in(bytes.fromhex("0100" "13000000" "0100"))
-    3
-    """
-    at = count = 0
-    while at < len(code):
-        at += 4 if code[at] & 3 == 3 else 2
-        count += 1
-    return count
-
-
 class Chip:
     """A chip with `image` in its flash.
 
@@ -163,11 +149,11 @@ class Chip:
     image : Image
     ram : int
         Bytes of RAM.
-    follow_stack : bool
-        Look at the stack pointer before every instruction, which is slow.
+    one_by_one : bool
+        Count and follow the stack instruction by instruction, not block by block.
     """
 
-    def __init__(self, image: Image, ram: int, follow_stack: bool = False) -> None:
+    def __init__(self, image: Image, ram: int, one_by_one: bool = False) -> None:
         unicorn, elffile = _tools()
         self.ram = ram
         with image.path.open("rb") as file:
@@ -183,22 +169,24 @@ class Chip:
         self._machine.mem_map(RAM, PAGE * -(-ram // PAGE), unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         for at, data in segments:
             self._machine.mem_write(at, data)
-        self._machine.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
-        self._in_block: dict[tuple[int, int], int] = {}
+        self._blocks: dict[tuple[int, int], Block] = {}
         self._register = unicorn.riscv_const.UC_RISCV_REG_SP
-        self._follows = follow_stack
-        self._instructions = self._stepped = self._lowest = 0
-        if follow_stack:
+        self._instructions = self._lowest = 0
+        if one_by_one:
             self._machine.hook_add(unicorn.UC_HOOK_CODE, self._step)
+        else:
+            self._machine.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
 
     def _block(self, machine: Any, address: int, size: int, _: Any) -> None:
         key = address, size
-        if key not in self._in_block:
-            self._in_block[key] = instructions_in(bytes(machine.mem_read(address, size)))
-        self._instructions += self._in_block[key]
+        if key not in self._blocks:
+            self._blocks[key] = read(bytes(machine.mem_read(address, size)))
+        instructions, dip = self._blocks[key]
+        self._instructions += instructions
+        self._lowest = min(self._lowest, machine.reg_read(self._register) + dip)
 
     def _step(self, machine: Any, *_: Any) -> None:
-        self._stepped += 1
+        self._instructions += 1
         self._lowest = min(self._lowest, machine.reg_read(self._register))
 
     def run(self, graph: IntegerGraph, pixels: Array) -> Run:
@@ -214,7 +202,7 @@ class Chip:
         machine.mem_write(RAM, NOISE * -(-self.ram // len(NOISE)))  # nothing may rest on what RAM holds at reset
         machine.mem_write(self.symbols["net_input"], given)
         self._lowest = top = RAM + self.ram
-        self._instructions = self._stepped = 0
+        self._instructions = 0
         machine.reg_write(self._register, top)
         try:
             machine.emu_start(self.entry, self.symbols["done"], timeout=SECONDS * 1_000_000)
@@ -223,8 +211,5 @@ class Chip:
             raise CompileError(f"the program broke off at {at:#x}: {error}") from error
         if machine.reg_read(unicorn.riscv_const.UC_RISCV_REG_PC) != self.symbols["done"]:
             raise CompileError(f"the program did not end within {SECONDS} seconds")
-        if self._follows and self._stepped != self._instructions:
-            raise CompileError(f"{self._stepped} instructions one by one are {self._instructions} block by block")
         told = bytes(machine.mem_read(self.symbols["net_logits"], 4 * len(graph.classes)))
-        stack = top - self._lowest if self._follows else None
-        return Run(np.frombuffer(told, np.int32), self._instructions, stack)
+        return Run(np.frombuffer(told, np.int32), self._instructions, top - self._lowest)
