@@ -81,8 +81,8 @@ setup-test: ## That, torch and the development tools
 ##@ Train
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
-#: NET=vgg16|tiny|micro|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4 ABITS=4
-#: DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
+#: NET=vgg16|tiny|micro|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4
+#: ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
 
 benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes
@@ -94,8 +94,8 @@ requant: setup-vectors ## A trained graph again, each scale a sum of few powers 
 	@exec $(python) -m scripts.requant $(flags)
 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
-#: NET=vgg16|tiny|micro|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes> OUT=<folder>
-#: RTL=<so many of them on the RTL as well> SIM=verilator|icarus
+#: NET=vgg16|tiny|micro|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes>
+#: OUT=<folder> RTL=<so many of them on the RTL as well> SIM=verilator|icarus
 	@[ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; exec $(python) -m scripts.evaluate $(flags)
 
 ##@ Vectors

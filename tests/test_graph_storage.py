@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_examples_in_the_docstrings():
-    assert doctest.testmod(storage).attempted == 2
+    assert doctest.testmod(storage).attempted == 4
     assert doctest.testmod(storage).failed == 0
 
 
