@@ -39,16 +39,13 @@ ENGINES = ("tb.network.draws", "tb.network.os_draws")  # where drawn layers beco
 class Run(NamedTuple):
     """A block simulated in a weight format and a mode: ``ws``, ``simd`` or ``os``.
 
-    `test` is the function, ``tb/core/test_core.py::test_...``; `cocotb` the module that runs inside, or empty;
-    `parameters` the Verilog parameters.
+    `test` is the function, ``tb/core/test_core.py::test_...``.
     """
 
     block: str
     format: str
     mode: str
     test: str
-    cocotb: str
-    parameters: dict[str, int]
 
 
 class EnoughError(Exception):
@@ -91,24 +88,30 @@ def _place(module: Any, name: str) -> str:
     return f"{module.__name__.replace('.', '/')}.py::{name}"
 
 
-def block_runs() -> Iterator[Run]:
-    """Of the tests that call `simulate`; run_tests of the accelerator have a plain layer beside the one in its mode."""
+def simulations() -> Iterator[tuple[str, str, str, dict[str, int], bool]]:
+    """Of the tests that call `simulate`: block, test, module inside, parameters, whether all of that module runs."""
     for path, block in BLOCK_TESTS.items():
         module = importlib.import_module(path)
-        noted: list[tuple[str, dict[str, int]]] = []
+        noted: list[tuple[str, dict[str, int], bool]] = []
 
-        def notebook(top: str, tests: str, parameters: dict[str, int], *, block: str = block, **_: Any) -> Outcome:
+        def notebook(top: str, tests: str, parameters: dict[str, int], *, block: str = block, **more: Any) -> Outcome:
             assert top == block
-            noted.append((tests, dict(parameters)))  # noqa: B023  read before the next module
+            noted.append((tests, dict(parameters), not more.get("only")))  # noqa: B023  read before the next module
             return Outcome(1, 0.0, 1, Path(), None, None)
 
         with mock.patch.object(module, "simulate", notebook):
             for name, call in calls(module):
                 noted.clear()
                 call()
-                for tests, parameters in noted:
-                    for mode in _modes(tests, parameters):
-                        yield Run(block, format_name(parameters), mode, _place(module, name), tests, parameters)
+                for tests, parameters, whole in noted:
+                    yield block, _place(module, name), tests, parameters, whole
+
+
+def block_runs() -> Iterator[Run]:
+    """The same by format and mode; run_tests of the accelerator have a plain layer beside the one in its mode."""
+    for block, test, tests, parameters, _ in simulations():
+        for mode in _modes(tests, parameters):
+            yield Run(block, format_name(parameters), mode, test)
 
 
 def _modes(tests: str, parameters: dict[str, int]) -> tuple[str, ...]:
@@ -138,7 +141,7 @@ def replay_runs() -> Iterator[Run]:
                     call()
                 for told in noted:
                     mode = "simd" if told.get("Simd") else "os" if told.get("OutputStationary") else "ws"
-                    yield Run("replay", format_name(told), mode, _place(module, name), "", told)
+                    yield Run("replay", format_name(told), mode, _place(module, name))
 
 
 def engine_runs() -> Iterator[Run]:
@@ -163,5 +166,4 @@ def engine_runs() -> Iterator[Run]:
                     words = {int(row[9]) for job in jobs for row in job.descriptors}
                     modes = {"simd" if word >> 11 & 1 else "os" if word >> 13 & 1 else "ws" for word in words}
                     for mode in sorted(modes):
-                        told = shape.parameters
-                        yield Run("engine", format_name(told), mode, _place(module, name), "", told)
+                        yield Run("engine", format_name(shape.parameters), mode, _place(module, name))

@@ -17,7 +17,9 @@ from tb.mutants.patches import read_mutants
 from tb.mutants.stages import DRAW_SEED, DRAWS, OS_DRAWS, STAGES, Kind, Stage, drawn, run_stage, stages_of
 from tb.network.draws import stall_of
 from tests.mutant_patches import TOLD
+from tests.suite_runs import BLOCK_TESTS, simulations
 
+SIMULATED = [(tests, parameters) for _, _, tests, parameters, whole in simulations() if whole]
 RTL = read_rtl()
 MUTANTS = read_mutants()
 
@@ -33,17 +35,13 @@ def test_stages_are_simulations_of_the_suite(stage: Stage) -> None:
     if stage.draws:
         assert stage.parameters == EVERY_ARRAY[stage.array].parameters
         return
-    suite = importlib.import_module(f"tb.{stage.top}.test_{stage.top}{'_unit' if stage.top == 'core' else ''}")
-    if stage.top == "accelerator":
-        assert stage.parameters in [suite.SMALL | shape for shape in suite.ARRAYS.values()]
+    if stage.top in BLOCK_TESTS.values():
+        assert (stage.tests, stage.parameters) in SIMULATED, stage
         return
-    sets = [suite.RANGE] if stage.name == "core_range_tests" else suite.SETS
-    chosen = dict(stage.parameters)
-    if chosen.pop("OutputStationary", 0):
-        sets = suite.BOTH
-    assert tuple(chosen.values()) in sets, stage
+    suite = importlib.import_module(f"tb.{stage.top}.test_{stage.top}")
+    assert tuple(stage.parameters.values()) in suite.SETS, stage
     names = getattr(suite, "NAMES", None)
-    assert names is None or tuple(chosen) == names
+    assert names is None or tuple(stage.parameters) == names
 
 
 def test_no_two_stages_have_one_name() -> None:
@@ -89,7 +87,7 @@ def test_the_drawn_layers_are_of_every_sort() -> None:
     assert sum(each.program.cycles.total for each in draws) < 10_000
 
 
-ACCELERATOR = ["register_tests", "run_tests", "error_tests"]
+ACCELERATOR = ["register_tests", "register_tests_pairs", "run_tests", "error_tests"]
 ENGINES = [
     "draws_4x4",
     "draws_12x4",
@@ -110,10 +108,12 @@ def test_a_mutant_meets_the_stages_that_contain_it() -> None:
     array = [
         "mac_tile_tests",
         "mac_tile_pair_tests",
+        "mac_tile_pair_tests_level5",
         "mac_array_pair_tests",
         "mac_row_tests",
         "mac_array_tests",
         "mac_array_os_tests",
+        "mac_array_os_tests_level5",
     ]
     assert names["mac_tile"] == [*array, *core, *ENGINES]
     assert names["walker"] == ["walker_tests", *ENGINES]

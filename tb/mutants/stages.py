@@ -75,6 +75,10 @@ SEGMENTS = {"Rows": 4, "Cols": 2, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 16,
     "ResultDepth": 2,
 }
 
+LEVEL5 = {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
+# An accelerator of which every field of the register MODES but one is not 0.
+PAIRS = SEGMENTS | LEVEL5 | {"Cols": 4, "ActWidth": 4, "PsumWidth": 22, "ActDepth": 64, "Simd": 1}
+
 WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written half by half
 
 STAGES = (
@@ -116,6 +120,12 @@ STAGES = (
         },
     ),
     Stage(
+        "mac_tile",
+        "tb.mac_tile.mac_tile_pair_tests",
+        {"ActWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 3, "Group": 1, "Lane": 1, "Simd": 1} | LEVEL5,
+        "level5",
+    ),
+    Stage(
         "mac_array",
         "tb.mac_array.mac_array_pair_tests",
         {
@@ -153,6 +163,14 @@ STAGES = (
         "tb.mac_array.mac_array_os_tests",
         {"Rows": 3, "Cols": 4, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
         | {"Simd": 0, "OutputStationary": 1},
+    ),
+    Stage(
+        "mac_array",
+        "tb.mac_array.mac_array_os_tests",
+        {"Rows": 3, "Cols": 4, "ActWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1, "Simd": 0}
+        | {"OutputStationary": 1}
+        | LEVEL5,
+        "level5",
     ),
     Stage(
         "core",
@@ -221,6 +239,7 @@ STAGES = (
     drawn("8x4 pairs", 41, 48, 55),
     turned("4x4", 5),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
+    Stage("accelerator", "tb.accelerator.register_tests", PAIRS, "pairs"),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),
 )
