@@ -48,8 +48,6 @@ module loader #(
 
   localparam integer ColBits   = GroupWidth - ((Simd != 0) ? 1 : 0);
   localparam integer LastGroup = Groups - 1;
-  localparam integer LastCol   = Cols - 1;
-  localparam integer LastPart  = ParWords - 1;
 
   reg                  on_q;         // words of this layer are still to come
   reg  [PassWidth-1:0] pass_q;
@@ -57,26 +55,22 @@ module loader #(
   reg                  par_q;        // the present word is a parameter
   reg    [ColBits-1:0] group_q;
   reg                  high_q;       // the present flit is for high halves
-  reg   [ColWidth-1:0] col_q;
-  reg            [7:0] part_q;
   reg                  full_q;       // the array's shadow holds a tile that waits for its swap
-  reg                  par_full_q;   // so does requantize's
+  wire                 par_full;     // so does requantize's
+  wire                 par_done;     // the present word is the output tile's last parameter
 
   wire last_pass  = pass_q == passes_n_i;
   wire last_tile  = tile_q == tiles_n_i;
   wire last_group = group_q == LastGroup[ColBits-1:0];
   wire last_half  = Simd == 0 || !simd_i || high_q;
-  wire last_part  = part_q == LastPart[7:0];
-  wire last_col   = col_q == LastCol[ColWidth-1:0];
   wire taken      = valid_i && ready_o;
   wire flit       = taken && !par_q;
   wire tile_done  = flit && last_group && last_half;
-  wire par_done   = taken && par_q && last_part && last_col;
   wire layer_done = tile_done && last_pass && last_tile;
   // Whether the pass after this one begins with parameters: it is an output tile's last.
   wire par_next   = last_pass ? (passes_n_i == {PassWidth{1'b0}}) : (pass_q + 1'b1 == passes_n_i);
 
-  assign ready_o      = on_q && (par_q ? !par_full_q : !full_q);
+  assign ready_o      = on_q && (par_q ? !par_full : !full_q);
   assign wgt_valid_o  = flit;
   generate
     if (Simd != 0) begin : gen_half
@@ -87,11 +81,25 @@ module loader #(
     end
   endgenerate
   assign par_valid_o  = taken && par_q;
-  assign par_col_o    = col_q;
-  assign par_part_o   = part_q;
   assign tile_ready_o = full_q || tile_done;
   assign missing_o    = layer_done && !last_i;
   assign early_o      = taken && !layer_done && last_i;
+
+  par_count #(
+    .Cols     (Cols),
+    .ColWidth (ColWidth),
+    .ParWords (ParWords)
+  ) u_par_count (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .clear_i (start_i || stop_i),
+    .valid_i (par_valid_o),
+    .take_i  (par_take_i),
+    .col_o   (par_col_o),
+    .part_o  (par_part_o),
+    .done_o  (par_done),
+    .full_o  (par_full)
+  );
 
   always @(posedge clk_i) begin
     if (!rst_ni || stop_i) begin
@@ -118,34 +126,20 @@ module loader #(
     if (!rst_ni || start_i || stop_i) begin
       group_q <= {ColBits{1'b0}};
       high_q  <= 1'b0;
-      col_q   <= {ColWidth{1'b0}};
-      part_q  <= 8'd0;
     end else begin
       if (flit) group_q <= last_group ? {ColBits{1'b0}} : group_q + 1'b1;
       if (flit && last_group) high_q <= !last_half;
-      if (par_valid_o) begin
-        part_q <= last_part ? 8'd0 : part_q + 8'd1;
-        if (last_part) col_q <= last_col ? {ColWidth{1'b0}} : col_q + 1'b1;
-      end
     end
   end
 
   always @(posedge clk_i) begin
-    if (!rst_ni || start_i || stop_i) begin
-      full_q     <= 1'b0;
-      par_full_q <= 1'b0;
-    end else begin
-      full_q <= tile_ready_o && !take_i;
-      if (par_done)        par_full_q <= 1'b1;
-      else if (par_take_i) par_full_q <= 1'b0;
-    end
+    if (!rst_ni || start_i || stop_i) full_q <= 1'b0;
+    else                              full_q <= tile_ready_o && !take_i;
   end
 
 `ifndef SYNTHESIS
   initial begin
     if (Groups < 1 || Groups > (1 << ColBits))    $fatal(1, "%m: Groups %0d; expected 1 to %0d", Groups, 1 << ColBits);
-    if (Cols < 1 || Cols > (1 << ColWidth))       $fatal(1, "%m: Cols %0d; expected 1 to %0d", Cols, 1 << ColWidth);
-    if (ParWords < 1 || ParWords > 256)           $fatal(1, "%m: ParWords %0d; expected 1 to 256", ParWords);
   end
 `endif
 
@@ -158,8 +152,8 @@ module loader #(
       if ((^{start_i, stop_i, valid_i, take_i, par_take_i, on_q && simd_i}) === 1'bx) $fatal(1, "%m: X on a control input");
       if (valid_i && last_i === 1'bx)      $fatal(1, "%m: X on last of a valid word");
       if (take_i && !tile_ready_o)         $fatal(1, "%m: a swap without a whole tile in the shadow");
-      if (par_take_i && !par_full_q && !stopped_q) $fatal(1, "%m: a swap of parameters that are not there");
-      if (start_i && (full_q || par_full_q)) $fatal(1, "%m: a layer begins over words that were not used");
+      if (par_take_i && !par_full && !stopped_q) $fatal(1, "%m: a swap of parameters that are not there");
+      if (start_i && (full_q || par_full)) $fatal(1, "%m: a layer begins over words that were not used");
     end
   end
 `endif

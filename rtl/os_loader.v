@@ -43,36 +43,44 @@ module os_loader #(
 
   localparam integer TermBits = (Terms > 1) ? $clog2(Terms) : 1;
   localparam integer LastTerm = Terms - 1;
-  localparam integer LastCol  = Cols - 1;
-  localparam integer LastPart = ParWords - 1;
 
   reg                  on_q;        // words of this layer are still to come
   reg  [PassWidth-1:0] pass_q;
   reg  [TileWidth-1:0] tile_q;
   reg                  par_q;       // the present word is a parameter
   reg   [TermBits-1:0] term_q;      // of the present word
-  reg   [ColWidth-1:0] col_q;
-  reg            [7:0] part_q;
-  reg                  par_full_q;  // requantize's shadow holds parameters that wait for their swap
+  wire                 par_full;    // requantize's shadow holds parameters that wait for their swap
+  wire                 par_done;    // the present word is the output tile's last parameter
 
   wire last_pass  = pass_q == passes_n_i;
   wire last_tile  = tile_q == tiles_n_i;
-  wire last_part  = part_q == LastPart[7:0];
-  wire last_col   = col_q == LastCol[ColWidth-1:0];
   wire word_done  = term_i && (term_last_i || term_q == LastTerm[TermBits-1:0]);
   wire pass_done  = term_i && term_last_i;
   wire taken      = valid_i && ready_o;
-  wire par_done   = par_valid_o && last_part && last_col;
   wire layer_done = pass_done && last_pass && last_tile;
 
-  assign ready_o      = on_q && (par_q ? !par_full_q : word_done);
+  assign ready_o      = on_q && (par_q ? !par_full : word_done);
   assign term_ready_o = on_q && !par_q && valid_i;
   assign wgt_o        = data_i[term_q*TermWidth +: TermWidth];
   assign par_valid_o  = taken && par_q;
-  assign par_col_o    = col_q;
-  assign par_part_o   = part_q;
   assign missing_o    = layer_done && !last_i;
   assign early_o      = taken && !layer_done && last_i;
+
+  par_count #(
+    .Cols     (Cols),
+    .ColWidth (ColWidth),
+    .ParWords (ParWords)
+  ) u_par_count (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .clear_i (start_i || stop_i),
+    .valid_i (par_valid_o),
+    .take_i  (par_take_i),
+    .col_o   (par_col_o),
+    .part_o  (par_part_o),
+    .done_o  (par_done),
+    .full_o  (par_full)
+  );
 
   always @(posedge clk_i) begin
     if (!rst_ni || stop_i) begin
@@ -97,27 +105,14 @@ module os_loader #(
 
   always @(posedge clk_i) begin
     if (!rst_ni || start_i || stop_i) begin
-      term_q     <= {TermBits{1'b0}};
-      col_q      <= {ColWidth{1'b0}};
-      part_q     <= 8'd0;
-      par_full_q <= 1'b0;
-    end else begin
-      if (term_i) term_q <= word_done ? {TermBits{1'b0}} : term_q + 1'b1;
-      if (par_valid_o) begin
-        part_q <= last_part ? 8'd0 : part_q + 8'd1;
-        if (last_part) col_q <= last_col ? {ColWidth{1'b0}} : col_q + 1'b1;
-      end
-      if (par_done)        par_full_q <= 1'b1;
-      else if (par_take_i) par_full_q <= 1'b0;
+      term_q <= {TermBits{1'b0}};
+    end else if (term_i) begin
+      term_q <= word_done ? {TermBits{1'b0}} : term_q + 1'b1;
     end
   end
 
 `ifndef SYNTHESIS
-  initial begin
-    if (Terms < 1) $fatal(1, "%m: Terms %0d; expected 1 or more", Terms);
-    if (Cols < 1 || Cols > (1 << ColWidth)) $fatal(1, "%m: Cols %0d; expected 1 to %0d", Cols, 1 << ColWidth);
-    if (ParWords < 1 || ParWords > 256)     $fatal(1, "%m: ParWords %0d; expected 1 to 256", ParWords);
-  end
+  initial if (Terms < 1) $fatal(1, "%m: Terms %0d; expected 1 or more", Terms);
 `endif
 
 `ifdef SIM_CHECKS

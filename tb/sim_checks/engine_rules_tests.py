@@ -49,6 +49,17 @@ async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
     await show(dut, start=1)
 
 
+# ---------------------------------------------------------------- par_count: 2 columns of 1 word
+
+
+@rule
+async def par_count_word_over_a_full_shadow(dut: Any) -> None:
+    await show(dut, cycles=2, valid=1)
+    await show(dut, take=1)
+    await show(dut, cycles=2, valid=1)  # swapped between: well so far
+    await show(dut, valid=1)
+
+
 # ---------------------------------------------------------------- writeback of whole lines
 
 

@@ -95,6 +95,12 @@ BROKEN_RULES = [
     ("loader", LOADER, "loader_swap_of_half_a_tile", "a swap without a whole tile in the shadow"),
     ("loader", LOADER, "loader_swap_of_no_parameters", "a swap of parameters that are not there"),
     ("loader", LOADER, "loader_layer_over_a_tile_that_waits", "a layer begins over words that were not used"),
+    (
+        "par_count",
+        {"Cols": 2, "ColWidth": 1, "ParWords": 1},
+        "par_count_word_over_a_full_shadow",
+        "a parameter word over those that wait for their swap",
+    ),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_push_into_a_full_one", "push into a full buffer"),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_pop_from_an_empty_one", "pop from an empty buffer"),
     (
@@ -158,7 +164,9 @@ BROKEN_RULES = [
 TESTS_OF = {
     **dict.fromkeys(("mac_tile", "mac_array", "ofifo", "sram", "sfp"), "array_rules_tests"),
     "core": "core_rules_tests",
-    **dict.fromkeys(("pool", "requantize", "loader", "writeback", "fifo", "result_stream"), "engine_rules_tests"),
+    **dict.fromkeys(
+        ("pool", "requantize", "loader", "par_count", "writeback", "fifo", "result_stream"), "engine_rules_tests"
+    ),
     "accelerator": "bus_rules_tests",
 }
 OS_TOPS = ("os_drain", "os_dest", "os_loader", "os_window", "sequencer")
