@@ -78,7 +78,7 @@ def jobs_of(
     work = []
 
     def job(group: str, name: str, parameters: Parameters, sources: Mapping[str, str]) -> Job:
-        used = {module: sources[module] for module in sorted(contained(proof.block, sources) - set(proof.boxes))}
+        used = {module: sources[module] for module in sorted(contained(proof.block, sources))}
         told = [proof.method, proof.depth, proof.cover, proof.boxes, dict(parameters)]
         folder = out / proof.name / name
         do = _prove if group == "proof" else _refute
@@ -107,12 +107,15 @@ def _prove(
 ) -> Mapping[str, Any]:
     """All questions of a variant; every one must hold."""
     translate(proof, parameters, rtl, tools, folder)
-    questions = {"base": proof.from_reset, "induction": proof.depth, "cover": proof.cover}
+    questions = {"base": proof.depth, "induction": proof.depth, "cover": proof.cover}
     if proof.method != "induction":
         del questions["induction"]
     for question, depth in questions.items():
         verdict = ask(tools, folder, question, depth)
         if not verdict.holds:
+            if question == "induction":  # a run from the reset says more than a step from a state that may not occur
+                longer = ask(tools, folder, "base", proof.from_reset)
+                question, verdict = ("induction", verdict) if longer.holds else ("base", longer)
             what = {"base": "fails", "induction": "is not inductive", "cover": "is never reached"}[question]
             trace = f"; counterexample {verdict.trace}" if verdict.trace else f"; see {folder}"
             raise ToolError(f"{verdict.place} {what}{trace}")

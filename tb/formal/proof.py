@@ -75,7 +75,7 @@ class Proof:
 
     @property
     def from_reset(self) -> int:
-        """Cycles from the reset on that are looked at: those of the base case, and those a fault has to show itself."""
+        """Cycles from the reset on within which a fault has to show itself."""
         return max(self.depth, self.cover)
 
     @property
