@@ -111,13 +111,13 @@ module engine_flow #(
   (* inside = "u_loader.on_q" *)        wire on;
   (* inside = "u_loader.par_q" *)       wire par;
   (* inside = "u_loader.full_q" *)      wire full;
-  (* inside = "u_loader.par_full_q" *)  wire par_full;
+  (* inside = "u_loader.par_full" *)    wire par_full;
   (* inside = "u_loader.pass_q" *)      wire [19:0] pass;
   (* inside = "u_loader.tile_q" *)      wire [9:0] tile;
   (* inside = "u_loader.group_q" *)     wire [1:0] group;
   (* inside = "u_loader.high_q" *)      wire high;
-  (* inside = "u_loader.col_q" *)       wire col;
-  (* inside = "u_loader.part_q" *)      wire [7:0] part;
+  (* inside = "u_loader.u_par_count.col_q" *)  wire col;
+  (* inside = "u_loader.u_par_count.part_q" *) wire [7:0] part;
 
   // ---------------------------------------------------------------- where the walk is, in passes
   reg         fresh_q;   // the present pass has not begun
