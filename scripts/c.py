@@ -60,8 +60,9 @@ def find(net: str, fmt: str | None) -> IntegerGraph:
     LockstepError
         When there is none.
     """
-    if net in DRAWN:
-        return DRAWN[net](named(fmt or "pot4"))
+    drawn, _, of = net.partition("_")
+    if drawn in DRAWN:
+        return DRAWN[drawn](named(fmt or of or "pot4"))
     if fmt is None:
         return storage.load(storage.find(net))
     name = storage.run_name(net, named(fmt))

@@ -10,14 +10,24 @@ from typing import Any
 
 from model.files import alone, write_atomic, write_json
 from scripts.guard import guarded
-from scripts.reporting import accuracy, area, network, provenance, summary, tradeoff, verification, wave_section
+from scripts.reporting import (
+    accuracy,
+    area,
+    controller,
+    network,
+    provenance,
+    summary,
+    tradeoff,
+    verification,
+    wave_section,
+)
 from scripts.reporting.markup import badge, figure, page, text
 from scripts.reporting.results import collect
 from scripts.reporting.section import Section
 
 BUILD, OUT = Path("build"), Path("build/report")
 TITLE = "Lockstep: report"
-FIGURES = (accuracy, network, wave_section, area, tradeoff)
+FIGURES = (accuracy, network, wave_section, area, tradeoff, controller)
 
 
 @guarded

@@ -104,6 +104,18 @@ def tradeoff(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     return {"passed": True, "errors": [], "net": net, "networks": [entry, other]} | changes
 
 
+def c(net: str = "micro_pot4", **changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "error": None, "net": net, "target": "rv32ec", "weights": "mixed", "multiply": False}
+    result |= {"instructions": {"mean": 654321, "least": 654000, "most": 655000}, "images": 21, "differing_logits": 0}
+    return result | {"flash_bytes": 7654, "ram_bytes": 599, "stack_bytes": 207} | changes
+
+
+def c_proof(**changes: Any) -> dict[str, Any]:
+    tally = {"programs": 27, "inferences": 270000, "chip_programs": 18, "chip_inferences": 180, "faults": 0}
+    result = {"passed": True, "inputs": 10000, "seed": 1, "formats": {"int2": tally, "pot4": tally}, "faults": []}
+    return result | {"inferences": 540000, "chip_inferences": 360} | changes
+
+
 def tests(**changes: Any) -> dict[str, Any]:
     counts = {"passed": 1645, "failed": 0, "error": 0, "skipped": 1, "xfailed": 0}
     return {"passed": True, "tests": counts, "exit_status": 0, "seconds": 2500.0} | changes
@@ -129,6 +141,8 @@ EVERYTHING = {
     "mutants": mutants,
     "synth": synth,
     "tradeoff/vgg16": tradeoff,
+    "c/micro_pot4": c,
+    "c-proof": c_proof,
     "test": tests,
     "benchmark": benchmark,
     "benchmark-train": benchmark_train,

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.c.source import generate
 from model.errors import LockstepError
 from model.files import read_json
+from model.golden.execute import logits
 from model.graph import storage
 from model.numeric.weights import named
 from scripts import c, c_proof
-from tb.c import kinds
+from tb.c import compilers, host, kinds
 from tests.integer_graphs import small_graph
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -96,6 +102,24 @@ def test_a_format_that_the_graph_has_not_is_refused():
     c.check_format(storage.load(storage.find("tiny")), "int4")
     with pytest.raises(LockstepError, match="the weights of tiny are int4; expected FORMAT=int4 or none"):
         c.check_format(storage.load(storage.find("tiny")), "int8")
+
+
+def test_drawn_networks_have_names_of_their_own():
+    assert c.find("tinynet16", "ternary").sha256 == c.find("tinynet16_ternary", None).sha256
+    assert c.find("tinynet16", None).name == "tinynet16_pot4"
+
+
+def test_the_example_of_the_docs_compiles_and_tells_the_digit(tmp_path):
+    graph = storage.load(storage.ZOO / f"micro_pot4{storage.SUFFIX}")
+    (program,) = re.findall(r"```c\n(.*?)```", (ROOT / "docs/c.md").read_text(), re.DOTALL)
+    host.write(generate(graph, "packed", False), tmp_path)
+    (tmp_path / "main.c").write_text(program)
+    compilers.compiled(
+        [*compilers.of_this_machine().command, *compilers.STRICT, "-o", "digit", "net.c", "main.c"], tmp_path
+    )
+    told = subprocess.run([str(tmp_path / "digit")], capture_output=True, text=True, check=True).stdout
+    expected = logits(graph, np.load(storage.ZOO / "sample_digit.npy")[None])[0].argmax()
+    assert told == f"{expected}\n" == "3\n"
 
 
 def test_logits_that_differ_fail_and_are_named(net, tmp_path, capsys, monkeypatch):

@@ -17,7 +17,7 @@ from tests import report_results as made
 from tests.report_results import Page, put, put_everything
 
 HOSTILE = "<script>alert(1)</script>\"'&<b>\x00\x1b]]>-->"
-SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "verification", "provenance"]
+SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "c", "verification", "provenance"]
 
 
 @pytest.fixture
@@ -155,6 +155,8 @@ def test_figures_of_the_other_results(build):
         "mutants": [72, 72],
         "synth": [7],
         "tradeoff vgg16": [3000, 2, 2],
+        "c micro_pot4": [21, 0],
+        "c-proof": [2, 540000, 360, 0],
         "test": [1645, 1],
         "evaluate vgg16": [30, 40, 0.75],
         "train vgg16": [0, 42729472],
@@ -164,6 +166,10 @@ def test_figures_of_the_other_results(build):
     assert [v for _, vs in page.row("Tests by folder", "all")[1:] for v in vs] == [2, 0, 0]
     commands = {row[0][0]: row[3][0] for row in page.tables["What was checked"][1:]}
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
+    assert commands["c micro_pot4"] == "make c NET=micro_pot4 TARGET=rv32ec WEIGHTS=mixed IMAGES=21"
+    assert commands["c-proof"] == "make c-proof N=10000 SEED=1"
+    row = page.row("C of the networks", "micro_pot4")
+    assert [value for _, values in row[1:] for value in values] == [654321, 7654, 599, 207, 21, 0]
     assert commands["network vgg16"] == "make network NET=vgg16 SIM=icarus"
     assert commands["train vgg16"] == "make train NET=vgg16 SEED=17 FLOAT_EPOCHS=31 QAT_EPOCHS=19"
     assert "torch 2.15.0" in page.row("Where the figures come from", "train vgg16")[5][0]
@@ -179,6 +185,8 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
         "make evaluate NET=vgg16",
         "make network NET=vgg16",
         "make tradeoff NET=vgg16",
+        "make c NET=micro_pot4",
+        "make c-proof",
         "make sim WAVES=vcd",
         *(
             f"make {name}"
@@ -214,6 +222,9 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("formal", {"errors": ["x"]}),
         ("mutants", {"survived": ["x"]}),
         ("train/vgg16", {"codes_differing": 1}),
+        ("c/micro_pot4", {"differing_logits": 1}),
+        ("c/micro_pot4", {"error": "x"}),
+        ("c-proof", {"faults": ["x"]}),
         ("test", {"exit_status": 1}),
     ],
 )

@@ -39,6 +39,16 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "STALL": fields.maybe("stall") or "",
             "CHECKS": "1" if "checks" in fields and fields.flag("checks") else "",
         }
+    if target == "c":
+        target_given, weights = fields.text("target"), fields.text("weights")
+        return {
+            "TARGET": "" if target_given == "host" else target_given,
+            "WEIGHTS": "" if weights == "packed" else weights,
+            "MULTIPLY": "" if fields.flag("multiply") == (target_given == "host") else int(fields.flag("multiply")),
+            "IMAGES": fields.whole("images"),
+        }
+    if target == "c-proof":
+        return {"N": fields.whole("inputs"), "SEED": fields.whole("seed")}
     if target == "evaluate":
         part = fields.whole("images") < fields.whole("test_images")
         return {"IMAGES": fields.whole("images") if part else ""}

@@ -113,12 +113,15 @@ class Kind:
         The target, and its folder below ``build/``.
     per_network : bool
         Whether each network has a folder of its own.
+    missed : str
+        The network whose result is missed when it is not there.
     must_be_zero, must_be_empty : tuples of str
         Entries that contradict a verdict of "passed" otherwise.
     """
 
     name: str
     per_network: bool = False
+    missed: str = NETWORK
     must_be_zero: tuple[str, ...] = ()
     must_be_empty: tuple[str, ...] = ()
 
@@ -140,6 +143,8 @@ KINDS = {
         Kind("synth"),
         Kind("tradeoff", per_network=True, must_be_empty=("errors",)),
         Kind("formal", must_be_empty=("errors",)),
+        Kind("c", per_network=True, missed="micro_pot4", must_be_zero=("differing_logits",), must_be_empty=("error",)),
+        Kind("c-proof", must_be_empty=("faults",)),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),
         Kind("test", must_be_zero=("exit_status",)),
         Kind("setup"),
@@ -234,7 +239,7 @@ def load(kind: Kind, network: str, path: Path) -> Source:
 
 
 def collect(build: Path) -> dict[str, list[Source]]:
-    """Results by target: of each network that has one, and of NETWORK in any case, which comes first."""
+    """Results by target: of each network that has one, and of the missed one in any case, first."""
     found: dict[str, list[Source]] = {}
     for kind in KINDS.values():
         folder = build / kind.name
@@ -242,7 +247,7 @@ def collect(build: Path) -> dict[str, list[Source]]:
             found[kind.name] = [load(kind, "", folder / "result.json")]
             continue
         names = {path.parent.name for path in folder.glob("*/result.json")}
-        ordered = [NETWORK, *sorted(names - {NETWORK})]
+        ordered = [kind.missed, *sorted(names - {kind.missed})]
         found[kind.name] = [load(kind, name, folder / name / "result.json") for name in ordered]
     last = load(KINDS["train"], "", build / "train" / "result.json")  # a freeze that differs is told there alone
     if not last.missing and last.verdict is not True:

@@ -13,7 +13,20 @@ from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 
 ORDER = (
-    *("sim", "network", "random", "formal", "mutants", "synth", "tradeoff", "test", "evaluate", "train"),
+    *(
+        "sim",
+        "network",
+        "random",
+        "formal",
+        "mutants",
+        "synth",
+        "tradeoff",
+        "c",
+        "c-proof",
+        "test",
+        "evaluate",
+        "train",
+    ),
     *("benchmark", "benchmark-train"),
 )
 SHOWN = 20  # failing tests by name
@@ -150,6 +163,21 @@ def _tradeoff(fields: Fields) -> str:
     )
 
 
+def _c(fields: Fields) -> str:
+    told = f"{figure(fields.whole('images'))} inputs, {figure(fields.maybe('differing_logits'))} logits differ"
+    return f"{told}; {text(fields.text('target'))}{_broken_off(fields)}"
+
+
+def _c_proof(fields: Fields) -> str:
+    formats = fields.object("formats")
+    faults = fields.array("faults")
+    told = f"; {text(faults[0])}" if faults else ""
+    return (
+        f"{figure(len(list(formats)))} formats, {figure(fields.whole('inferences'))} inferences here and "
+        f"{figure(fields.whole('chip_inferences'))} on RV32EC, {figure(len(faults))} programs faulty{told}"
+    )
+
+
 def _test(fields: Fields) -> str:
     counts = fields.object("tests")
     return ", ".join(f"{figure(counts.whole(kind))} {text(kind)}" for kind in counts if counts.whole(kind)) or "no test"
@@ -192,6 +220,8 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "mutants": _mutants,
     "synth": _synth,
     "tradeoff": _tradeoff,
+    "c": _c,
+    "c-proof": _c_proof,
     "test": _test,
     "evaluate": _evaluate,
     "train": _train,
