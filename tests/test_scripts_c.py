@@ -50,7 +50,7 @@ def test_on_this_machine(net, tmp_path, capsys):
 
 
 def test_on_the_chip_with_digits_among_the_inputs(tmp_path, capsys):
-    assert make("micro", tmp_path, "--format", "pot4", "--target", "rv32ec", "--images", "4") == 0
+    assert make("micro", tmp_path, "--format", "pot4", "--target", "rv32ec", "--images", "4", "--weights", "mixed") == 0
     result = read_json(tmp_path / "micro_pot4/result.json")
     assert (result["digits"], result["images"], result["helpers"]) == (2, 4, [])
     assert result["ram_bytes"] <= 2048
