@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -192,12 +193,13 @@ def cells(title: str, numbers: Sequence[int], columns: int, kinds: int, side: in
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a scatter plot: its name, its place, and what a pointer is told."""
+    """A point of a scatter plot: its name, its place, what a pointer is told, and its class in the style sheet."""
 
     label: str
     x: float
     y: float
     told: str
+    kind: str = "useful"
 
 
 def scatter(title: str, points: Sequence[Point], across: str, percent: bool = False) -> str:
@@ -213,7 +215,7 @@ def scatter(title: str, points: Sequence[Point], across: str, percent: bool = Fa
     percent : bool
         Whether the y values are fractions.
     """
-    left, top, room, tall = 44, 10, WIDTH - 44 - 14, 170
+    left, top, room, tall = 44, 10, WIDTH - 44 - 14, max(170, 14 * len(points))
     high_x = max(point.x for point in points) * 1.05 or 1.0
     low, high = min(point.y for point in points), max(point.y for point in points)
     margin = (high - low) * 0.12 or max(abs(high), 1e-9) * 0.01
@@ -233,15 +235,27 @@ def scatter(title: str, points: Sequence[Point], across: str, percent: bool = Fa
         out.append(f'<path d="M{at(x)} {top}V{top + tall}" class="grid"/>')
         out.append(words(x, top + tall + 14, short(value), "tick", "middle"))
     out.append(words(left + room / 2, top + tall + 28, across, "tick", "middle"))
-    taken: list[tuple[float, float, float]] = []  # of the names: left end, right end, baseline
-    for point in sorted(points, key=lambda item: -item.y):
-        x, y = place(point)
-        out.append(f'<circle cx="{at(x)}" cy="{at(y)}" r="4" class="useful"><title>{text(point.told)}</title></circle>')
-        wide = 6.2 * len(point.label)
-        begin = x + 7 if x + 7 + wide <= left + room else x - 7 - wide
-        line = y + 4
-        while any(begin < end and begin + wide > start and abs(line - other) < 11 for start, end, other in taken):
-            line += 11  # names do not lie on one another
-        taken.append((begin, begin + wide, line))
-        out.append(words(begin, line, point.label))
+    marks = [(point, *place(point)) for point in sorted(points, key=lambda item: -item.y)]
+    taken = [(x - 5, x + 5, y + 4) for _, x, y in marks]  # of names and points: left end, right end, baseline
+    for point, x, y in marks:
+        told = f"<title>{text(point.told)}</title>"
+        out.append(f'<circle cx="{at(x)}" cy="{at(y)}" r="4" class="{point.kind}">{told}</circle>')
+        spot = _free(x, y, 6.2 * len(point.label), (left, left + room), taken)
+        taken.append(spot)
+        out.append(words(spot[0], spot[2], point.label))
     return picture(title, max(top + tall + 34, max(line for _, _, line in taken) + 8), "".join(out))
+
+
+def _free(
+    x: float, y: float, wide: float, ends: tuple[float, float], taken: Sequence[tuple[float, float, float]]
+) -> tuple[float, float, float]:
+    """The nearest place of a name beside its point where it lies on nothing; below everything there is always one."""
+    for step in itertools.count():
+        for line in (y + 4 - 6 * step, y + 4 + 6 * step):
+            for begin in (x + 7, x - 7 - wide):
+                apart = all(
+                    begin >= end or begin + wide <= start or abs(line - other) >= 11 for start, end, other in taken
+                )
+                if begin >= ends[0] and begin + wide <= ends[1] and apart and line > 8:
+                    return begin, begin + wide, line
+    raise AssertionError  # itertools.count has no end

@@ -10,6 +10,8 @@ from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
 from scripts.reporting.svg import Bar, Part, Point, bars, scatter
 
+# By the mode that an array has beside the plain product: class in the style sheet, and words.
+MODES = {"": ("useful", "plain PEs"), "pairs": ("padding", "pairs"), "os": ("filling", "both dataflows")}
 AREA = (("pe_generic", "gates"), ("pe_generic", "flip_flops"), ("pe_ice40", "luts"), ("pe_ecp5", "luts"))
 
 
@@ -26,11 +28,16 @@ def section(found: Mapping[str, list[Source]]) -> Section:
 def _render(source: Source) -> Callable[[Fields], str]:
     def render(fields: Fields) -> str:
         entries = fields.objects("networks")
-        rows, points = [], []
+        formats = {entry.text("name").partition(" ")[0] for entry in entries}
+        rows: list[list[str]] = []
+        points: list[Point] = []
+        names: list[str] = []
         for entry in entries:
             area = [entry.object(flow).maybe(part) if flow in entry else None for flow, part in AREA]
             accuracy, mhz = entry.maybe("accuracy"), entry.object("clock").maybe("mhz")
-            name = entry.text("name")
+            network, _, mode = entry.text("name").partition(" ")
+            name = _named(network, mode, fields.text("net"), entry.array("weights"))
+            names.append(name)
             rows.append(
                 [
                     text(name),
@@ -46,9 +53,9 @@ def _render(source: Source) -> Callable[[Fields], str]:
             )
             if accuracy is not None and area[0] is not None:
                 told = f"{name}: {accuracy:.2%} with {area[0]:,} gates a PE"
-                points.append(Point(name, area[0], accuracy, told))
+                points.append(Point(name, area[0], accuracy, told, MODES[mode][0] if mode in MODES else "other"))
         head = [
-            *("network", "accuracy", "weights", "activation bits", "psum bits", "gates of a PE", "flip-flops"),
+            *("format", "accuracy", "weights", "activation bits", "psum bits", "gates of a PE", "flip-flops"),
             *("LUTs, iCE40", "LUTs, ECP5", "MHz, ECP5", "cycles", "µs an image", "toggles a MAC"),
         ]
         pictures = []
@@ -58,18 +65,23 @@ def _render(source: Source) -> Callable[[Fields], str]:
                     "Accuracy over area",
                     scatter("Accuracy over gates of a PE", points, "gates of a PE", percent=True),
                     "Integers only, whole test set; two-input gates of one PE, its psum as wide as the network needs.",
+                    [legend for legend in MODES.values() if any(point.kind == legend[0] for point in points)],
                 )
             )
-        pictures += _bars("Time of an image", entries, "microseconds", "µs, cycles over the clock of the placed array.")
+        pictures += _bars(
+            "Time of an image", names, entries, "microseconds", "µs, cycles over the clock of the placed array."
+        )
         pictures += _bars(
             "Toggles of a multiplication",
+            names,
             entries,
             "toggles_per_mac",
             "Changes of all nets of the array's gates per multiplication of the network, in a run of a whole image.",
         )
         errors = "".join(note(text(line)) for line in fields.array("errors"))
         return (
-            f"<p>{badge(source.verdict)} {figure(len(entries))} formats of {text(fields.text('net'))}.</p>{errors}"
+            f"<p>{badge(source.verdict)} {figure(len(formats))} formats of {text(fields.text('net'))} on "
+            f"{figure(len(entries))} arrays.</p>{errors}"
             + charts(*pictures)
             + table("Formats side by side", head, rows)
             + note(code(command(source)))
@@ -78,9 +90,16 @@ def _render(source: Source) -> Callable[[Fields], str]:
     return render
 
 
-def _bars(title: str, entries: list[Fields], name: str, caption: str) -> list[str]:
+def _named(network: str, mode: str, net: str, weights: list[object]) -> str:
+    """A network beside others of `net`: ``pot4 os`` of ``tiny_pot4 os``; `net` itself by its weights."""
+    own = network.removeprefix(net).lstrip("_") or "/".join(map(str, weights))
+    return f"{own} {mode}".strip()
+
+
+def _bars(title: str, names: list[str], entries: list[Fields], figure_name: str, caption: str) -> list[str]:
     """A chart of one figure, where any network has it."""
-    values = {entry.text("name"): value for entry in entries if (value := entry.maybe(name)) is not None}
+    found = zip(names, (entry.maybe(figure_name) for entry in entries), strict=True)
+    values = {name: value for name, value in found if value is not None}
     if not values:
         return []
     shown = [
