@@ -172,7 +172,7 @@ TESTS_OF = {
 OS_TOPS = ("os_drain", "os_dest", "os_loader", "os_window", "sequencer")
 
 
-def tests_of(top: str, parameters: dict[str, int]) -> str:
+def _module_of(top: str, parameters: dict[str, int]) -> str:
     """The module in which a block's rules are broken."""
     second = top in OS_TOPS or parameters.get("OutputStationary") == 1
     return "os_rules_tests" if second else TESTS_OF[top]
@@ -308,7 +308,7 @@ def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, m
     if os.environ.get("SIM") == "verilator" and name in NEED_X:
         pytest.skip("Verilator has no X")
     with pytest.raises(SimulationError) as error:
-        simulate(top, f"tb.sim_checks.{tests_of(top, parameters)}", parameters, only=[name])
+        simulate(top, f"tb.sim_checks.{_module_of(top, parameters)}", parameters, only=[name])
     assert message in str(error.value)
 
 
