@@ -11,6 +11,7 @@ from model.errors import LockstepError
 from model.graph.graph import Layer
 
 MOST_CLASSES = 2  # sums by exponent that are kept apart and shifted once, at the end
+MOST_DIGITS = 2  # of a weight, where they are not: of more shifts of one code compilers make a multiplication again
 MOST_SUMS = 64  # of four bytes each, on the stack
 MOST_WEIGHTS = 20_000  # of a layer: each is a statement
 
@@ -85,8 +86,10 @@ def _window(c: Lines, layer: Layer, number: int, shape: Shape) -> None:
             at = f"in{k} + {place}{k} + {y * shape.rows[k] + x * shape.channels[k]}"
             chosen = f"{inside.removesuffix(' && ')} ? {at} : 0" if shape.padded else at
             c.put(f"const uint8_t *t{k}_{tap} = {chosen};")
-    exponents = {e for weight in np.unique(layer.weight).tolist() for _, e in signed_digits(weight)}
-    classes = sorted(exponents) if len(exponents) <= MOST_CLASSES else []
+    digits = [signed_digits(weight) for weight in np.unique(layer.weight).tolist()]
+    exponents = {exponent for each in digits for _, exponent in each}
+    apart = len(exponents) <= MOST_CLASSES or max(map(len, digits)) > MOST_DIGITS
+    classes = sorted(exponents) if apart else []
     for o in range(layer.out_channels):
         with c.block():
             c.each([f"int32_t p{e} = 0;" for e in classes] or ["int32_t p = 0;"])

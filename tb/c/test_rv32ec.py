@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.c import unrolled
 from model.c.source import SOURCE, generate
 from model.errors import LockstepError
 from model.golden.execute import logits
@@ -137,6 +138,15 @@ def test_the_shipped_network_fits_two_kilobytes_and_calls_no_multiplication(tmp_
     np.testing.assert_array_equal(found.logits, logits(graph, pixels[None])[0])
     assert image.ram + found.stack < 2048
     assert graph.meta["integer_accuracy"] >= 0.97
+
+
+def test_weights_of_many_digits_are_not_made_products_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three and more shifts of one code in a sum a compiler makes a multiplication, which this chip has not."""
+    graph = KINDS["planes"](named("int8"), 0, 3)
+    for most, called in ((unrolled.MOST_DIGITS, ()), (99, ("__mulsi3",))):
+        monkeypatch.setattr(unrolled, "MOST_DIGITS", most)
+        host.write(generate(graph, "unrolled", False), tmp_path)
+        assert rv32ec.build(tmp_path, ROOM, ROOM).helpers == called
 
 
 def test_examples() -> None:
