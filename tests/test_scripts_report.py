@@ -143,8 +143,8 @@ def test_figures_of_the_other_results(build):
     assert page.row("A PE of the array", "generic")[1][1] == [170.5]
     formats = {row[0][0]: [v for _, vs in row[1:] for v in vs] for row in page.tables["Formats side by side"][1:]}
     assert formats == {
-        "vgg16": [0.8831, 4, 18, 151, 39, 72, 103, 107.5, 7400, 68.8, 68.75],
-        "vgg16_pot4": [0.8765, 4, 18, 122, 39, 72, 103, 107.5, 7400, 68.8, 55.5],
+        "int4": [0.8831, 4, 18, 151, 39, 72, 103, 107.5, 7400, 68.8, 68.75],
+        "pot4": [0.8765, 4, 18, 122, 39, 72, 103, 107.5, 7400, 68.8, 55.5],
     }
     said = {row[0][0]: row[2][1] for row in page.tables["What was checked"][1:]}
     assert said == {
