@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 
+from model.program.array import EngineShape
+from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, EVERY, EVERY_ARRAY, NETWORK, Draw, draw
 from model.program.draw_graph import GraphDraw, draw_graph
 from tb.network.bench import Job, Report, run_jobs
 from tb.network.whole import Maps, counters_differ, job_of, layer_job
 
 STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
+MOST_WORK = 192_000  # PEs times cycles of a draw that the test suite simulates: an interpreter's time goes by both
 
 
 def stall_of(index: int) -> int:
@@ -23,6 +27,26 @@ def any_draw(seed: int, index: int) -> Draw | GraphDraw:
     if index % EVERY == NETWORK:
         return draw_graph(seed, index, list(ARRAYS)[index % len(ARRAYS)])
     return draw(seed, index)
+
+
+def work_of(shape: EngineShape, layers: Sequence[LayerProgram]) -> int:
+    """PEs times cycles, what simulating `layers` costs."""
+    return shape.rows * shape.cols * sum(layer.cycles.total for layer in layers)
+
+
+def small_draws(seed: int, array: str, wanted: int) -> list[Draw | GraphDraw]:
+    """The first `wanted` draws of `seed` on `array`, one of ARRAYS, whose work is at most MOST_WORK.
+
+    The numbers stay those of `any_draw`, so that `make random` repeats each; it draws the large ones too.
+    """
+    return list(islice(_small_draws(seed, array), wanted))
+
+
+def _small_draws(seed: int, array: str) -> Iterator[Draw | GraphDraw]:
+    for index in count(list(ARRAYS).index(array), len(ARRAYS)):
+        drawn = any_draw(seed, index)
+        if work_of(drawn.program.shape, drawn.layers) <= MOST_WORK:
+            yield drawn
 
 
 def job_of_draw(each: Draw | GraphDraw) -> Job:

@@ -12,7 +12,7 @@ from model.program.compile import compile_layer
 from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, Draw, draw
 from tb.network.bench import Job, Report, run_jobs
-from tb.network.draws import STALLS
+from tb.network.draws import MOST_WORK, STALLS, work_of
 from tb.network.whole import counters_differ, layer_job
 
 BOTH = ("4x4", "8x8", "16x16", "8x16", "16x8", "5x5")  # arrays whose stream words hold whole terms
@@ -30,7 +30,7 @@ def os_draws(array: str, count: int, seed: int = 5) -> Iterator[tuple[Draw, Laye
             program = compile_layer(drawn.layer, height, width, shape, dataflow="os")
         except LockstepError:
             continue  # does not fit the memory, or has groups
-        if program.cycles.total <= MOST_CYCLES:
+        if program.cycles.total <= MOST_CYCLES and work_of(shape, [program, drawn.program]) <= MOST_WORK:
             yield drawn, program
             found += 1
             if found == count:
