@@ -201,10 +201,9 @@ def run(job: Job, count: int, folder: Path) -> int:
             error = str(fault)
     if found is not None:
         check_budget(f"{graph.name} on {job.target}", found.taken, job.budget)
-        wrong = np.argwhere(found.logits != expected)
-        if len(wrong):
-            image, logit = (int(n) for n in wrong[0])
-            error = f"image {image}, logit {logit} is {found.logits[image, logit]}, expected {expected[image, logit]}"
+        wrong = int((found.logits != expected).sum())
+        if wrong:
+            (error,) = host.differing(found.logits, expected)
         elif found.told.get("helpers") and not job.multiplier:
             error = f"the program calls {', '.join(found.told['helpers'])}; expected no multiplication or division"
     result = {
@@ -218,7 +217,7 @@ def run(job: Job, count: int, folder: Path) -> int:
         "scales": {layer.name: how for layer, how in zip(graph.layers, job.generated.scales, strict=True)},
         "images": len(pixels),
         "digits": digits,
-        "differing_logits": None if wrong is None else len(wrong),
+        "differing_logits": wrong,
         "error": error,
         "flash_bytes": found and found.taken.flash,
         "ram_bytes": found and found.taken.ram,

@@ -57,18 +57,6 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def differing(logits: Array, expected: Array) -> list[str]:
-    """The first logit that differs, in words; empty where none does."""
-    if logits.shape != expected.shape:
-        return [f"{len(logits)} images came back, expected {len(expected)}"]
-    wrong = np.argwhere(logits != expected)
-    if not len(wrong):
-        return []
-    image, logit = (int(n) for n in wrong[0])
-    told = f"image {image}, logit {logit} is {logits[image, logit]}, expected {expected[image, logit]}"
-    return [f"{told}; {len(wrong)} of {expected.size} differ"]
-
-
 def prove(graph: IntegerGraph, where: str, count: int, compiler: Compiler, tally: Tally) -> None:
     """Run `graph` in every style, here and on RV32EC; what is found goes into `tally`."""
     pixels, _ = pictures(graph, count)
@@ -78,7 +66,7 @@ def prove(graph: IntegerGraph, where: str, count: int, compiler: Compiler, tally
             host.write(generate(graph, style, multiplier), Path(work))
             try:
                 found = host.run(host.build(Path(work), compiler, optimize="-O0"), graph, pixels)
-                faults = differing(found, expected)
+                faults = host.differing(found, expected)
             except CompileError as error:
                 faults = [str(error)]
         tally.programs, tally.inferences = tally.programs + 1, tally.inferences + len(pixels)
@@ -91,7 +79,7 @@ def prove(graph: IntegerGraph, where: str, count: int, compiler: Compiler, tally
                 image = rv32ec.build(Path(work), ROOM, ROOM)
                 chip = rv32ec.Chip(image, ROOM)
                 found = np.stack([chip.run(graph, each).logits for each in pixels[chosen]])
-                faults = differing(found, expected[chosen]) + [f"it calls {name}" for name in image.helpers]
+                faults = host.differing(found, expected[chosen]) + [f"it calls {name}" for name in image.helpers]
             except CompileError as error:
                 faults = [str(error)]
         tally.chip_programs, tally.chip_inferences = tally.chip_programs + 1, tally.chip_inferences + len(chosen)

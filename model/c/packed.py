@@ -8,7 +8,7 @@ pooling requantizes once.
 from __future__ import annotations
 
 from model.c.pack import pack, patterns_a_word, words_a_tap
-from model.c.shape import Shape, signature
+from model.c.shape import Shape, codes_rise, signature
 from model.c.text import Lines, table
 from model.graph.graph import Layer
 from model.numeric.formats import IntFormat
@@ -142,7 +142,7 @@ def _output(c: Lines, layer: Layer, number: int, shape: Shape) -> None:
     if pool == 1:
         c.put(f"*out++ = code{number}({psum('of', 'y, x')}, q);")
         return
-    rises = bool((layer.multiplier >= 0).all())
+    rises = codes_rise(layer)
     c.put("int32_t best = INT32_MIN;" if rises else "uint8_t best = 0;")
     c.each(f"int32_t line{k} = of{k};" for k in shape.maps)
     c.each(["int32_t yy = y;"] if shape.padded else [])

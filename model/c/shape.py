@@ -63,3 +63,8 @@ def signature(layer: Layer, number: int, shape: Shape) -> str:
 def code_type(layer: Layer) -> str:
     """C's type of what the layer gives: codes, or logits."""
     return "int32_t" if layer.out is None else "uint8_t"
+
+
+def codes_rise(layer: Layer) -> bool:
+    """Whether the greatest sum has the greatest code, so that pooling may compare sums: no M is negative."""
+    return bool((layer.multiplier >= 0).all())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from model.c.scale import signed_digits
-from model.c.shape import Shape, signature
+from model.c.shape import Shape, codes_rise, signature
 from model.c.text import Lines
 from model.errors import LockstepError
 from model.graph.graph import Layer
@@ -72,8 +72,8 @@ def _pooled(c: Lines, layer: Layer, number: int, shape: Shape) -> None:
 
 
 def _keeps_sums(layer: Layer) -> bool:
-    """Whether pooling compares sums: the greatest has the greatest code where no M is negative."""
-    return bool((layer.multiplier >= 0).all()) and layer.out_channels <= MOST_SUMS
+    """Whether pooling compares sums, one kept for each channel, and not codes."""
+    return codes_rise(layer) and layer.out_channels <= MOST_SUMS
 
 
 def _window(c: Lines, layer: Layer, number: int, shape: Shape) -> None:

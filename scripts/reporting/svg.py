@@ -250,12 +250,12 @@ def _free(
     x: float, y: float, wide: float, ends: tuple[float, float], taken: Sequence[tuple[float, float, float]]
 ) -> tuple[float, float, float]:
     """The nearest place of a name beside its point where it lies on nothing; below everything there is always one."""
-    for step in itertools.count():
-        for line in (y + 4 - 6 * step, y + 4 + 6 * step):
-            for begin in (x + 7, x - 7 - wide):
-                apart = all(
-                    begin >= end or begin + wide <= start or abs(line - other) >= 11 for start, end, other in taken
-                )
-                if begin >= ends[0] and begin + wide <= ends[1] and apart and line > 8:
-                    return begin, begin + wide, line
-    raise AssertionError  # itertools.count has no end
+
+    def free(begin: float, line: float) -> bool:
+        if begin < ends[0] or begin + wide > ends[1] or line <= 8:
+            return False
+        return all(begin >= end or begin + wide <= start or abs(line - other) >= 11 for start, end, other in taken)
+
+    lines = (y + 4 + way * step for step in itertools.count(0, 6) for way in (-1, 1))
+    places = ((begin, line) for line in lines for begin in (x + 7, x - 7 - wide))
+    return next((begin, begin + wide, line) for begin, line in places if free(begin, line))

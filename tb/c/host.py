@@ -86,3 +86,20 @@ def run(program: Path, graph: IntegerGraph, pixels: Array) -> Array:
         raise CompileError(f"{program.name} broke off with {done.returncode}: {' | '.join(said[:3])}")
     logits: Array = np.frombuffer(done.stdout, np.int32).reshape(-1, len(graph.classes))
     return logits
+
+
+def differing(logits: Array, expected: Array) -> list[str]:
+    """The first logit that differs, in words, and how many do; empty where none does.
+
+    Parameters
+    ----------
+    logits, expected : int32 arrays (image, class)
+    """
+    if logits.shape != expected.shape:
+        return [f"{len(logits)} images came back, expected {len(expected)}"]
+    wrong = np.argwhere(logits != expected)
+    if not len(wrong):
+        return []
+    image, logit = (int(n) for n in wrong[0])
+    told = f"image {image}, logit {logit} is {logits[image, logit]}, expected {expected[image, logit]}"
+    return [f"{told}; {len(wrong)} of {expected.size} differ"]

@@ -11,7 +11,7 @@ from typing import Literal
 from model.errors import LockstepError
 
 FOLDER = Path(__file__).resolve().parent
-Method = Literal["induction", "combinational", "bounded"]
+Method = Literal["induction", "bounded"]
 Parameters = Mapping[str, int]
 # A wire of a property module that is joined to one inside the block, which Verilog itself does not let it name:
 #   (* inside = "u_dut.count_q" *) wire [3:0] count;          a register or wire
@@ -32,8 +32,8 @@ class Proof:
         The module of ``rtl/`` that it is about.
     says : str
         What is proved, in one sentence.
-    method : {"induction", "combinational", "bounded"}
-        ``induction``: for runs of any length, by k-induction. ``combinational``: no state, one step is all.
+    method : {"induction", "bounded"}
+        ``induction``: for runs of any length, by k-induction.
         ``bounded``: for the first `depth` cycles from the reset on.
     depth : int
         k of the induction, or the number of cycles.
@@ -83,7 +83,7 @@ class Proof:
         """The method and how deep it goes, for people."""
         if self.method == "induction":
             return f"induction, k = {self.depth}"
-        return "combinational" if self.method == "combinational" else f"bounded, {self.depth} cycles"
+        return f"bounded, {self.depth} cycles"
 
 
 def title(parameters: Parameters) -> str:
