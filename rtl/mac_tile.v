@@ -259,72 +259,103 @@ module mac_tile #(
 `ifdef SIM_CHECKS
   localparam integer LastIndex = WgtPower + WgtZero - 1;
 
-  wire signed [PsumWidth-1:0] value, value_hi;  // of the weights, multiplied here to judge what is shifted there
-  wire [WgtWidth-1:0]         mine   = wgt_i[Lane*WgtWidth +: WgtWidth];
-  wire                        absent;  // `mine` is no weight: a negative zero, an index past the last
-  wire signed [PsumWidth:0]   psum_full;
-  wire                        capture    = wgt_valid_i && !os && wgt_group_i == Group[GroupWidth-1:0];
-  wire                        capture_hi = Simd != 0 && wgt_valid_i && !os && wgt_group_i == High[GroupWidth-1:0];
-  wire                        simd       = Simd != 0 && simd_i;
+  wire                simd = Simd != 0 && simd_i;
+  wire [WgtWidth-1:0] mine = wgt_i[Lane*WgtWidth +: WgtWidth];
   reg fresh_q, fresh_hi_q;  // shadow_q, shadow_hi_q was loaded since the last swap
   reg loaded_q;             // active_q holds a weight
   reg simd_q;               // the mode of the tile under way
 
-  function signed [PsumWidth-1:0] power_of(input [WgtWidth-1:0] pattern);
+  function signed [PsumWidth-1:0] value_of(input [WgtWidth-1:0] pattern);  // multiplied here to judge what is shifted there
     reg        [31:0]          index;
     reg signed [PsumWidth-1:0] size;
     begin
-      index    = {{(33-WgtWidth){1'b0}}, pattern[WgtWidth-2:0]};
-      size     = (WgtZero != 0 && index == 0) ? 0 : 1 << (index - WgtZero) * WgtStep;
-      power_of = pattern[WgtWidth-1] ? -size : size;
+      if (WgtPower == 0) begin
+        value_of = {{(PsumWidth-WgtWidth){pattern[WgtWidth-1]}}, pattern};
+      end else begin
+        index    = {{(33-WgtWidth){1'b0}}, pattern[WgtWidth-2:0]};
+        size     = (WgtZero != 0 && index == 0) ? 0 : 1 << (index - WgtZero) * WgtStep;
+        value_of = pattern[WgtWidth-1] ? -size : size;
+      end
     end
   endfunction
 
-  generate
-    if (WgtPower != 0) begin : gen_power_check
-      wire [31:0] theirs = {{(33-WgtWidth){1'b0}}, mine[WgtWidth-2:0]};
-      assign value    = power_of(wgt);
-      assign value_hi = power_of(wgt_hi);
-      assign absent   = theirs > LastIndex || (WgtZero != 0 && theirs == 0 && mine[WgtWidth-1]);
-    end else begin : gen_integer_check
-      assign value    = {{(PsumWidth-WgtWidth){wgt[WgtWidth-1]}}, wgt};
-      assign value_hi = {{(PsumWidth-WgtWidth){wgt_hi[WgtWidth-1]}}, wgt_hi};
-      assign absent   = 1'b0;
+  function absent(input [WgtWidth-1:0] pattern);  // no weight: a negative zero, an index past the last
+    reg [31:0] index;
+    begin
+      index  = {{(33-WgtWidth){1'b0}}, pattern[WgtWidth-2:0]};
+      absent = WgtPower != 0 && (index > LastIndex || (WgtZero != 0 && index == 0 && pattern[WgtWidth-1]));
     end
+  endfunction
 
-    if (Simd != 0) begin : gen_pair_check
-      wire signed [PsumWidth:0] low  = value * $signed({1'b0, act_i[HalfWidth-1:0]});
-      wire signed [PsumWidth:0] high = value_hi * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
-      assign psum_full = $signed(base) + low + (simd_i ? high : high <<< HalfWidth);
-    end else begin : gen_single_check
-      wire unused_hi = &{1'b0, value_hi};
-      assign psum_full = $signed(base) + value * $signed({1'b0, act_i});
-    end
-  endgenerate
-
-  always @(posedge clk_i) begin
+  // Few reads on the common ways, and wires for nothing: of the time that Icarus takes for an array, most goes into the
+  // reading of variables (also behind a constant 0 and &&), and a wire is worked out again whenever an operand moves.
+  always @(posedge clk_i) begin : judge
+    reg signed [PsumWidth:0] low, high, psum_full;
     if (!rst_ni) begin
       fresh_q    <= 1'b0;
       fresh_hi_q <= 1'b0;
       loaded_q   <= 1'b0;
       simd_q     <= 1'b0;
-    end else begin
-      fresh_q    <= capture || (fresh_q && (!swap_i || os));
-      fresh_hi_q <= capture_hi || (fresh_hi_q && !swap_i);
-      loaded_q   <= !os && (loaded_q || swap_i);  // what output stationary leaves in active_q is no tile's weight
-      if (swap_i) simd_q <= simd;
-      if ((^{valid_i, swap_i, wgt_valid_i}) === 1'bx) $fatal(1, "%m: X on valid, swap or wgt_valid");
-      if (swap_i && !valid_i)             $fatal(1, "%m: swap without a valid pixel");
-      if (swap_i && !fresh_q && !os)      $fatal(1, "%m: swap, but no new weight was loaded");
-      if (swap_i && simd && !fresh_hi_q)  $fatal(1, "%m: swap, but no new weight of the high half was loaded");
-      if (valid_i && !swap_i && simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
-      if (valid_i && !swap_i && !loaded_q && !os) $fatal(1, "%m: pixel before any weight");
-      if (valid_i && (^{act_i, base, wgt, wgt_hi, simd}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
-      if (wgt_valid_i && !os && (^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
-      if ((capture || capture_hi) && absent) $fatal(1, "%m: pattern %b is no weight of this format", mine);
-      if (valid_i && psum_full[PsumWidth] != psum_full[PsumWidth-1])
-        $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits",
-               $signed(base), value, act_i, simd ? " (a pair)" : "", PsumWidth);
+    end else if ({valid_i, swap_i, wgt_valid_i} !== 3'b000) begin
+      if (valid_i) begin
+        if (swap_i) begin
+          if (!os) begin
+            fresh_q  <= 1'b0;  // unless the next one arrives, below
+            loaded_q <= 1'b1;
+            if (!fresh_q) $fatal(1, "%m: swap, but no new weight was loaded");
+          end
+          fresh_hi_q <= 1'b0;
+          simd_q     <= simd;
+          if (simd && !fresh_hi_q) $fatal(1, "%m: swap, but no new weight of the high half was loaded");
+        end else begin
+          if (!loaded_q && !os) $fatal(1, "%m: pixel before any weight");
+          if (Simd != 0) begin
+            if (simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
+          end
+          if (swap_i !== 1'b0) $fatal(1, "%m: X on valid, swap or wgt_valid");
+        end
+        if (Simd != 0) begin
+          low       = value_of(wgt) * $signed({1'b0, act_i[HalfWidth-1:0]});
+          high      = value_of(wgt_hi) * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
+          psum_full = $signed(base) + low + (simd_i ? high : high <<< HalfWidth);
+        end else if (WgtPower != 0) begin
+          psum_full = $signed(base) + value_of(wgt) * $signed({1'b0, act_i});
+        end else begin
+          psum_full = $signed(base) + $signed(wgt) * $signed({1'b0, act_i});
+        end
+        if (WgtPower != 0 || Simd != 0) begin  // the value of a power of two may hide an X
+          if ((^{act_i, base, wgt, wgt_hi, simd}) === 1'bx) psum_full = {(PsumWidth+1){1'bx}};
+        end
+        case (psum_full[PsumWidth -: 2])  // a sum with an X in an operand is X in every bit
+          2'b00, 2'b11: ;
+          2'b01, 2'b10: $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits: %0d", $signed(base),
+                               value_of(wgt), act_i, simd ? " (a pair)" : "", PsumWidth, psum_full);
+          default: $fatal(1, "%m: X in act, psum or weight of a valid pixel");
+        endcase
+      end else begin
+        if (swap_i)                          $fatal(1, "%m: swap without a valid pixel");
+        if ((^{valid_i, swap_i}) === 1'bx)   $fatal(1, "%m: X on valid, swap or wgt_valid");
+      end
+      if (wgt_valid_i) begin
+        if (!os) begin
+          if ((^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
+          if (wgt_group_i == Group[GroupWidth-1:0]) begin
+            fresh_q <= 1'b1;
+            if (absent(mine)) $fatal(1, "%m: pattern %b is no weight of this format", mine);
+          end
+          if (Simd != 0) begin
+            if (wgt_group_i == High[GroupWidth-1:0]) begin
+              fresh_hi_q <= 1'b1;
+              if (absent(mine)) $fatal(1, "%m: pattern %b is no weight of this format", mine);
+            end
+          end
+        end
+      end else if (wgt_valid_i !== 1'b0) begin
+        $fatal(1, "%m: X on valid, swap or wgt_valid");
+      end
+    end
+    if (OutputStationary != 0) begin
+      if (os) loaded_q <= 1'b0;  // what it leaves in active_q is no tile's weight
     end
   end
 `endif
