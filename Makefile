@@ -107,6 +107,7 @@ vectors: setup-vectors ## Write the text vectors of one layer and one image
 	@exec $(python) -m scripts.vectors $(flags)
 
 ##@ Simulate
+#: INIT=random (registers and memories do not begin with X or 0)
 
 sim: setup ## Replay a vector folder on the array and check every psum and every output
 #: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|fst|vcd WGT_LANES=2
@@ -154,7 +155,7 @@ c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on
 	@exec $(python) -m scripts.c_proof $(flags)
 
 ##@ Check
-#: SIM=icarus|verilator SEED=1
+#: SIM=icarus|verilator SEED=1 INIT=random
 
 check: setup-test ## Lint, types and the fast tests, in a few minutes
 #: PYTEST_ADDOPTS=<options of pytest>

@@ -15,6 +15,7 @@ from model.program.draw import ARRAYS, Draw
 from model.program.draw_graph import GraphDraw
 from scripts.guard import guarded
 from scripts.numbers import whole_number
+from tb.common.initial import random_start
 from tb.common.runner import SimulationError
 from tb.network.draws import any_draw, run_draws
 
@@ -46,6 +47,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
     wrong: dict[int, str] = {}
     done = cycles = checked = 0
     error = None
+    again_so = f"SIM={simulator}" + (" INIT=random" if random_start() else "")
     for draws in _batches(count, seed, first):
         name = draws[0].array
         try:
@@ -53,7 +55,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
         except SimulationError as broken:  # an assertion of the RTL stops the whole simulation
             error = f"draws {draws[0].index}..{draws[-1].index} on {name}: {broken}"
             print(f"FAILED: {error}", file=sys.stderr)
-            print(f"  again: make random N={count} SEED={seed} FIRST={first} SIM={simulator}", file=sys.stderr)
+            print(f"  again: make random N={count} SEED={seed} FIRST={first} {again_so}", file=sys.stderr)
             break
         done, cycles = done + len(draws), cycles + report.cycles
         checked += sum(each.values for each in draws)
@@ -62,7 +64,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
         for index, text in sorted(found.items()):
             again = next(each for each in draws if each.index == index)
             print(f"FAILED: {again}: {text}", file=sys.stderr)
-            print(f"  again: make random N=1 SEED={seed} FIRST={index} SIM={simulator}", file=sys.stderr)
+            print(f"  again: make random N=1 SEED={seed} FIRST={index} {again_so}", file=sys.stderr)
     passed = not wrong and error is None
     result = {
         "passed": passed,
@@ -75,6 +77,7 @@ def _run(count: int, seed: int, first: int, simulator: str, out: Path) -> int:
         "cycles": cycles,
         "checked_values": int(checked),
         "simulator": simulator,
+        "init": "random" if random_start() else None,
         "seconds": round(time.monotonic() - started, 3),
     }
     write_json(out / "result.json", result)

@@ -181,12 +181,18 @@ def test_the_simulator_is_the_given_one_or_the_one_set_up(
     assert target != "sim" or f"--sim={used}" in house.arguments
 
 
+@pytest.mark.parametrize("target", ["sim", "network", "random", "check", "test", "mutants"])
+def test_a_random_start_reaches_every_simulation(house: House, target: str) -> None:
+    assert house.make(target, "INIT=random").returncode == 0
+    assert house.environment["INIT"] == "random"
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         (["sim", "NET=tiny"], "NET= is for make train "),
         (["train", "WAVES=1"], "; make train takes ABITS DATA "),
-        (["sim", "VECTOR=x"], "no target takes VECTOR=; make sim takes MANIFEST OUT "),
+        (["sim", "VECTOR=x"], "no target takes VECTOR=; make sim takes INIT MANIFEST OUT "),
         (["sim", "waves", "NET=tiny"], "make sim waves takes "),
         (["vectors", "SIM=icarus"], "SIM= is for make setup "),
         (["NET=tiny"], "make help takes no variables"),

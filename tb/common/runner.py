@@ -2,7 +2,8 @@
 
 One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``.
 SIM_CHECKS is defined unless the caller leaves it out, and the time scale is 1ns/1ps. The environment may say: SIM
-(icarus, verilator), SEED (a number), LOCKSTEP_RTL (another folder of sources), LOCKSTEP_BUILD (another build folder).
+(icarus, verilator), SEED (a number), INIT (random: first values of registers and memories, see tb.common.initial),
+LOCKSTEP_RTL (another folder of sources), LOCKSTEP_BUILD (another build folder).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from model.errors import LockstepError
+from tb.common import initial
 from tb.common.simulators import fingerprint, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,14 +133,15 @@ def simulate(
         When the simulator is missing or an argument is impossible.
     """
     simulator = simulator or os.environ.get("SIM") or "icarus"
-    seed = _seed() if seed is None else seed
+    seed = default_seed() if seed is None else seed
     rtl = rtl_folder(rtl)
     sources = [*sorted(rtl.glob("*.v")), *extra_sources]
     if not sources:
         raise LockstepError(f"no Verilog sources in {rtl}; expected the folder with {top}.v")
     if waves not in (None, "fst", "vcd"):
         raise LockstepError(f"wave format {waves!r} is unknown; expected fst or vcd")
-    folder = _build_folder(build_root, tests, simulator, parameters, waves, checks)
+    random_start = initial.random_start()
+    folder = _build_folder(build_root, tests, simulator, parameters, waves, checks, random_start)
     folder.mkdir(parents=True, exist_ok=True)
     log = None if live else folder / "sim.log"
     results = folder / "results.xml"
@@ -146,8 +149,11 @@ def simulate(
 
     dump = (dump or folder / f"{top}.{waves}") if waves else None
     tools = prepare(simulator, waves, dump)
+    if random_start:
+        tools, sources = initial.prepared(tools, simulator, sources, folder, seed)
     if announce:
-        print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}", flush=True)
+        start = ", random start" if random_start else ""
+        print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}{start}", flush=True)
     with _masked_environment():
         built = folder / "built.sha256"
         wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
@@ -252,7 +258,8 @@ def _tail(log: Path | None, lines: int = 25) -> str:
     return "\n  " + "\n  ".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _seed() -> int:
+def default_seed() -> int:
+    """The environment's SEED, else 1; LockstepError when it is no number."""
     text = os.environ.get("SEED") or str(DEFAULT_SEED)
     try:
         return int(text)
@@ -265,10 +272,16 @@ def _describe(parameters: Mapping[str, int]) -> str:
 
 
 def _build_folder(
-    root: Path | None, tests: str, simulator: str, parameters: Mapping[str, int], waves: str | None, checks: bool
+    root: Path | None,
+    tests: str,
+    simulator: str,
+    parameters: Mapping[str, int],
+    waves: str | None,
+    checks: bool,
+    random_start: bool,
 ) -> Path:
     root = Path(root or os.environ.get("LOCKSTEP_BUILD") or ROOT / "build" / "tb").resolve()
-    extra = [*([waves] if waves else []), *([] if checks else ["unchecked"])]
+    extra = [*([waves] if waves else []), *([] if checks else ["unchecked"]), *(["random"] if random_start else [])]
     leaf = "-".join([f"{name}{value}" for name, value in parameters.items()] + extra) or "default"
     return root / tests.rpartition(".")[2] / simulator / leaf
 

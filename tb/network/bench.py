@@ -19,7 +19,8 @@ from model.program.array import EngineShape
 from model.program.layout import Lines
 from model.program.stream import Stream
 from model.program.words import pack_fields, to_hex, to_ints
-from tb.common.runner import BuildError, SimulationError, rtl_folder
+from tb.common import initial
+from tb.common.runner import BuildError, SimulationError, default_seed, rtl_folder
 from tb.common.simulators import find, fingerprint
 
 Array = np.ndarray[Any, Any]
@@ -198,17 +199,23 @@ def build(
     folder = folder.resolve()  # the compiler and the simulator run in it
     folder.mkdir(parents=True, exist_ok=True)
     find(simulator)
-    sources = [TESTBENCH, *sorted(rtl_folder(rtl).glob("*.v"))]
+    rtl_sources = sorted(rtl_folder(rtl).glob("*.v"))
+    random_start = initial.random_start()
+    if random_start and simulator == "icarus":
+        rtl_sources = initial.randomized(rtl_sources, folder / "random")
+    sources = [TESTBENCH, *rtl_sources]
     parameters = {**shape.parameters, **sizes}
     if simulator == "icarus":
         program = folder / "network.vvp"
         command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-s", "network_tb", "-o", str(program)]
         command += [f"-Pnetwork_tb.{name}={value}" for name, value in parameters.items()]
+        command += initial.ICARUS_BUILD if random_start else ()
         run = ["vvp", "-n", str(program)]
     else:
         program = folder / "obj" / "Vnetwork_tb"
         command = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-j", "2"]
-        command += ["-CFLAGS", "-O2", "--x-assign", "fast", "--timescale", "1ns/1ps"]
+        command += ["-CFLAGS", "-O2", "--timescale", "1ns/1ps"]
+        command += initial.VERILATOR_BUILD if random_start else ("--x-assign", "fast")
         command += ["--top-module", "network_tb", "--Mdir", str(folder / "obj"), "--trace"]
         command += [f"-G{name}={value}" for name, value in parameters.items()]
         run = [str(program)]
@@ -223,7 +230,7 @@ def build(
         if done.returncode:
             raise BuildError(f"network_tb does not build with {simulator}: {(done.stderr or done.stdout)[-3000:]}")
         built.write_text(wanted)
-    return run
+    return [*run, *(initial.plusargs(simulator, default_seed()) if random_start else [])]
 
 
 def simulate(

@@ -69,7 +69,7 @@ module network_tb;
   integer job, at, hung, shown, mismatches, all_mismatches;
   integer load_at = 0, word_at = 0, word_start = 0, word_end = 0, code_at = 0, code_end = 0, result_at = 0, result_end = 0, desc_at = 0;
   reg [31:0]  last_cycles, last_waiting, last_filling, last_writes, last_pixels, last_progress;
-  reg         drained;
+  reg         drained = 1'b0;
   reg [7:0]   drained_layer;
   reg [31:0]  stall;
   reg [31:0]  noise = 32'h1;

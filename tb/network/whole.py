@@ -17,6 +17,7 @@ from model.program.array import EngineShape
 from model.program.compiled import LayerProgram, Program
 from model.program.layout import Lines
 from model.program.stream import Stream
+from tb.common import initial
 from tb.common.runner import ROOT, rtl_folder
 from tb.common.simulators import find, fingerprint
 from tb.network.bench import Job, LayerRun
@@ -115,7 +116,7 @@ def run_key(simulator: str, told: Sequence[object], root: Path = ROOT) -> str:
     simulator : str
         Its programs count as they do for a build, see `tb.common.simulators.fingerprint`.
     told : sequence
-        What was asked for; by its `repr`.
+        What was asked for, by its `repr`; the environment's INIT counts as well.
     root : Path
         Of the sources of DECIDING; the RTL is where `rtl_folder` says.
 
@@ -126,7 +127,7 @@ def run_key(simulator: str, told: Sequence[object], root: Path = ROOT) -> str:
     """
     find(simulator)
     sources = [path for pattern in DECIDING for path in sorted(root.glob(pattern))]
-    return fingerprint([*sorted(rtl_folder().glob("*.v")), *sources], simulator, told)
+    return fingerprint([*sorted(rtl_folder().glob("*.v")), *sources], simulator, [*told, initial.random_start()])
 
 
 class Progress:
