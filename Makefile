@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff c c-proof formal mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff c c-proof formal coverage mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -168,6 +168,10 @@ test: setup-test ## Every test
 formal: setup-formal ## Prove properties of the RTL for all inputs; named faults must break them
 #: PROOF=<proof> TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.formal $(flags)
+
+coverage: ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
+#: ONLY=<folder of tb/> JOBS=<testbenches at a time> OUT=<folder>
+	@SIM=verilator; export SIM; $(setup) test && exec $(python) -m scripts.coverage $(flags)
 
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>

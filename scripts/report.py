@@ -14,6 +14,7 @@ from scripts.reporting import (
     accuracy,
     area,
     controller,
+    coverage,
     network,
     provenance,
     summary,
@@ -27,7 +28,7 @@ from scripts.reporting.section import Section
 
 BUILD, OUT = Path("build"), Path("build/report")
 TITLE = "Lockstep: report"
-FIGURES = (accuracy, network, wave_section, area, tradeoff, controller)
+FIGURES = (accuracy, network, wave_section, area, tradeoff, controller, coverage)
 
 
 @guarded

@@ -66,6 +66,7 @@ WITHOUT_TORCH = (
     "scripts.reporting",
     "scripts.synth",
     "scripts.formal",
+    "scripts.coverage",
 )
 REPLAY = ("tb.core.replay", "tb.core.os_replay", "tb.core.core_tests")
 REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"} | {

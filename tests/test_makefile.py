@@ -32,6 +32,7 @@ FLAGS = {
     "formal": ["PROOF", "TOOLS", "JOBS", "OUT"],
     "c": ["NET", "FORMAT", "TARGET", "WEIGHTS", "MULTIPLY", "FLASH", "RAM", "IMAGES", "OUT"],
     "c-proof": ["N", "FORMAT", "SEED", "JOBS", "OUT"],
+    "coverage": ["ONLY", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
     "report": ["OUT"],
 }
@@ -107,7 +108,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
         "setup setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth "
-        "tradeoff c c-proof check test formal mutants report clean distclean"
+        "tradeoff c c-proof check test formal coverage mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "C", "Check", "Report", "Clean"]
@@ -134,6 +135,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("formal", "formal", "scripts.formal"),
         ("c", "c", "scripts.c"),
         ("c-proof", "c", "scripts.c_proof"),
+        ("coverage", "test", "scripts.coverage"),
         ("mutants", "test", "scripts.mutants"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),

@@ -17,7 +17,7 @@ from tests import report_results as made
 from tests.report_results import Page, put, put_everything
 
 HOSTILE = "<script>alert(1)</script>\"'&<b>\x00\x1b]]>-->"
-SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "c", "verification", "provenance"]
+SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "c", "coverage", "verification", "provenance"]
 
 
 @pytest.fixture
@@ -152,6 +152,7 @@ def test_figures_of_the_other_results(build):
         "network vgg16": [7654321, 0],
         "random": [201, 65151, 0],
         "formal": [2, 51, 27],
+        "coverage": [1.0, 1.0, 1.0, 0],
         "mutants": [72, 72],
         "synth": [7],
         "tradeoff vgg16": [3000, 2, 2],
@@ -163,6 +164,9 @@ def test_figures_of_the_other_results(build):
         "benchmark": [9100.5, 9300.25, 0.979, 0.9],
         "benchmark-train": [382.5, 331.25, 1.155, 1.25],
     }
+    covered = [v for _, vs in page.row("Coverage of every module", "fifo")[1:] for v in vs]
+    assert covered == [20, 1.0, 0, 31, 1.0, 2, 805, 1.0, 7]
+    assert page.row("Waived", "fifo, toggle 'unused*'")[1][1] == [9]
     assert [v for _, vs in page.row("Tests by folder", "all")[1:] for v in vs] == [2, 0, 0]
     commands = {row[0][0]: row[3][0] for row in page.tables["What was checked"][1:]}
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
@@ -190,7 +194,17 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
         "make sim WAVES=vcd",
         *(
             f"make {name}"
-            for name in ("sim", "random", "formal", "mutants", "synth", "test", "benchmark", "benchmark-train")
+            for name in (
+                "sim",
+                "random",
+                "formal",
+                "coverage",
+                "mutants",
+                "synth",
+                "test",
+                "benchmark",
+                "benchmark-train",
+            )
         ),
     }
     assert set(result["missing"].values()) == lines
@@ -221,6 +235,9 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("random", {"error": "broke off"}),
         ("formal", {"errors": ["x"]}),
         ("mutants", {"survived": ["x"]}),
+        ("coverage", {"holes": [{"module": "fifo", "line": 3, "kind": "branch", "what": ["if"], "source": "if (x)"}]}),
+        ("coverage", {"missed_points": ["fifo: full"]}),
+        ("coverage", {"waiver_errors": ["x"]}),
         ("train/vgg16", {"codes_differing": 1}),
         ("c/micro_pot4", {"differing_logits": 1}),
         ("c/micro_pot4", {"error": "x"}),

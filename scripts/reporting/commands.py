@@ -74,7 +74,10 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "SEED": fields.whole("seed"),
             "FIRST": fields.maybe("first") or "",
             "SIM": fields.text("simulator"),
+            "INIT": fields.maybe_text("init") or "",
         }
+    if target == "coverage":
+        return {"ONLY": fields.maybe_text("only") or ""}
     if target == "benchmark-train":
         return {"NET": fields.text("net")}
     if target == "benchmark":

@@ -143,6 +143,7 @@ KINDS = {
         Kind("synth"),
         Kind("tradeoff", per_network=True, must_be_empty=("errors",)),
         Kind("formal", must_be_empty=("errors",)),
+        Kind("coverage", must_be_empty=("holes", "missed_points", "waiver_errors", "failed")),
         Kind("c", per_network=True, missed="micro_pot4", must_be_zero=("differing_logits",), must_be_empty=("error",)),
         Kind("c-proof", must_be_empty=("faults",)),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),

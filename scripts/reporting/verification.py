@@ -18,6 +18,7 @@ ORDER = (
         "network",
         "random",
         "formal",
+        "coverage",
         "mutants",
         "synth",
         "tradeoff",
@@ -137,6 +138,13 @@ def _formal(fields: Fields) -> str:
     )
 
 
+def _coverage(fields: Fields) -> str:
+    shares = fields.object("shares")
+    told = ", ".join(f"{text(kind)} {percent(shares.number(kind))}" for kind in shares)
+    part = f", of {text(fields.text('only'))} alone" if "only" in fields else ""
+    return f"{told}; {figure(len(fields.array('holes')))} places not met{part}"
+
+
 def _mutants(fields: Fields) -> str:
     left = [str(name) for name in [*fields.array("survived"), *fields.array("errors")]]
     told = f"; not caught: {text(', '.join(left[:SHOWN]))}" if left else ""
@@ -217,6 +225,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "network": _network,
     "random": _random,
     "formal": _formal,
+    "coverage": _coverage,
     "mutants": _mutants,
     "synth": _synth,
     "tradeoff": _tradeoff,

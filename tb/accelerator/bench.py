@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import cocotb
 import numpy as np
 
 from tb.accelerator.host import Host, flat
+from tb.accelerator.states import watch_states
 from tb.accelerator.work import Work, engine_shape, small_work
+from tb.common import measured
 from tb.common.drivers import generator, next_cycle, parameters, reset, start_clock
 
 
@@ -18,6 +21,8 @@ async def begin(dut: Any, stall: float = 0.0) -> tuple[Host, np.random.Generator
     host, rng = Host(dut), generator()
     await next_cycle(dut)
     await reset(dut, 3)
+    if measured.folder():
+        cocotb.start_soon(watch_states(dut))
     host.stall(rng, stall)
     return host, rng
 

@@ -3,7 +3,8 @@
 One build directory per test module, simulator and parameter set: ``build/tb/<tests>/<simulator>/<parameters>/``.
 SIM_CHECKS is defined unless the caller leaves it out, and the time scale is 1ns/1ps. The environment may say: SIM
 (icarus, verilator), SEED (a number), INIT (random: first values of registers and memories, see tb.common.initial),
-LOCKSTEP_RTL (another folder of sources), LOCKSTEP_BUILD (another build folder).
+LOCKSTEP_COVERAGE (a folder for what is counted on the way, see tb.common.measured), LOCKSTEP_RTL (another folder of
+sources), LOCKSTEP_BUILD (another build folder).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from model.errors import LockstepError
-from tb.common import initial
+from tb.common import initial, measured
 from tb.common.simulators import fingerprint, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +142,9 @@ def simulate(
     if waves not in (None, "fst", "vcd"):
         raise LockstepError(f"wave format {waves!r} is unknown; expected fst or vcd")
     random_start = initial.random_start()
+    counted = measured.counts_lines(simulator)
+    if counted:
+        checks, build_args, plusargs = False, [*build_args, *measured.BUILD], [*plusargs, *measured.plusargs()]
     folder = _build_folder(build_root, tests, simulator, parameters, waves, checks, random_start)
     folder.mkdir(parents=True, exist_ok=True)
     log = None if live else folder / "sim.log"
@@ -159,23 +163,24 @@ def simulate(
         wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
         if not built.is_file() or built.read_text() != wanted:
             built.unlink(missing_ok=True)
-            _guarded(
-                folder / "build.log",
-                f"{top} does not build",
-                lambda: tools.runner.build(
-                    sources=sources,
-                    hdl_toplevel=top,
-                    parameters=dict(parameters),
-                    defines={"SIM_CHECKS": 1} if checks else {},
-                    build_args=[*tools.build_args, *build_args],
-                    build_dir=folder,
-                    timescale=TIMESCALE,
-                    waves=waves is not None,
-                    always=True,
-                    log_file=folder / "build.log",
-                ),
-                BuildError,
-            )
+            with measured.shared_runtime(folder) if counted else nullcontext():
+                _guarded(
+                    folder / "build.log",
+                    f"{top} does not build",
+                    lambda: tools.runner.build(
+                        sources=sources,
+                        hdl_toplevel=top,
+                        parameters=dict(parameters),
+                        defines={"SIM_CHECKS": 1} if checks else {},
+                        build_args=[*tools.build_args, *build_args],
+                        build_dir=folder,
+                        timescale=TIMESCALE,
+                        waves=waves is not None,
+                        always=True,
+                        log_file=folder / "build.log",
+                    ),
+                    BuildError,
+                )
             built.write_text(wanted)
         started = time.perf_counter()
         _guarded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -19,6 +20,12 @@ FILLER = SHAPE.wgt.filler
 SIMD, HALF = SHAPE.simd, SHAPE.act_width // 2
 UPPER = 1 << (PARAMETERS["GroupWidth"] - SIMD)  # number of the first flit for high halves
 PSUM_MAX = (1 << (SHAPE.psum_width - 1)) - 1
+WEIGHTS = ("most negative", "negative", "zero", "positive", "most positive")
+ACTIVATIONS = ("zero", "some", "largest")
+PSUMS = ("negative", "zero", "positive")
+OPERANDS = {
+    each: " x ".join(each) for each in product(WEIGHTS, ACTIVATIONS, PSUMS)
+}  # which all sets together must meet
 
 
 class Bench:
@@ -84,9 +91,18 @@ async def begin(dut: Any) -> Bench:
     return Bench(dut)
 
 
+def operands_of(weight: int, act: int, north: int) -> str:
+    """The point of OPERANDS that a product and the psum it is added to are."""
+    ends = {SHAPE.wgt_min: WEIGHTS[0], SHAPE.wgt_max: WEIGHTS[-1]}
+    sign = ends.get(weight) or WEIGHTS[2 + (weight > 0) - (weight < 0)]
+    size = ACTIVATIONS[(act > 0) + (act == SHAPE.act_max)]
+    return OPERANDS[sign, size, PSUMS[1 + (north > 0) - (north < 0)]]
+
+
 async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage) -> None:
     """Any legal mix of pixels, swaps, flits and idle cycles; psums up to both ends of their range."""
     fresh = fresh_hi = loaded = False
+    operands = Coverage(*(f"operands: {each}" for each in OPERANDS.values()))
     for _ in range(cycles):
         wgt_valid = int(rng.random() < 0.5)
         group = COLUMN // LANES if rng.random() < 0.6 else int(rng.integers(0, UPPER))
@@ -105,6 +121,8 @@ async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage)
         low, high = -PSUM_MAX - 1 - min(0, term), PSUM_MAX - max(0, term)
         north = int(random_codes(rng, low, high, (1,))[0])
         capture = bool(wgt_valid and group == COLUMN // LANES)
+        if valid and not bench.on:
+            operands.hit(f"operands: {operands_of(weight, act, north)}")
         coverage.hit("flit for this column together with a swap", capture and swap)
         coverage.hit("flit for another group", wgt_valid and not capture)
         coverage.hit("bubble between pixels", loaded and not valid)
@@ -122,6 +140,7 @@ async def random_cycles(bench: Bench, rng: Any, cycles: int, coverage: Coverage)
         fresh_hi = (capture and bool(upper)) or (fresh_hi and not swap)
         fresh = (capture and not upper) or (fresh and not swap)
         loaded = loaded or bool(swap)
+    operands.record()
 
 
 def coverage_points() -> Coverage:

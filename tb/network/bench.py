@@ -19,9 +19,10 @@ from model.program.array import EngineShape
 from model.program.layout import Lines
 from model.program.stream import Stream
 from model.program.words import pack_fields, to_hex, to_ints
-from tb.common import initial
+from tb.common import initial, measured
 from tb.common.runner import BuildError, SimulationError, default_seed, rtl_folder
 from tb.common.simulators import find, fingerprint
+from tb.network.points import descriptor_points
 
 Array = np.ndarray[Any, Any]
 TESTBENCH = Path(__file__).with_name("network_tb.v")
@@ -136,6 +137,8 @@ class Report:
 def write_jobs(folder: Path, shape: EngineShape, jobs: Sequence[Job]) -> dict[str, int]:
     """Write the testbench's files into `folder`; returns its parameters beside those of the engine."""
     folder.mkdir(parents=True, exist_ok=True)
+    if measured.folder():
+        descriptor_points(job.descriptors for job in jobs).record()
     line_bits, code_bits = shape.line_bits, shape.cols * shape.act_width
     streams = {id(job.stream): job.stream for job in jobs}  # images of one network share theirs
     sizes = [len(each.words) for each in streams.values()]
@@ -199,6 +202,7 @@ def build(
     folder = folder.resolve()  # the compiler and the simulator run in it
     folder.mkdir(parents=True, exist_ok=True)
     find(simulator)
+    counted = measured.counts_lines(simulator)
     rtl_sources = sorted(rtl_folder(rtl).glob("*.v"))
     random_start = initial.random_start()
     if random_start and simulator == "icarus":
@@ -214,12 +218,12 @@ def build(
     else:
         program = folder / "obj" / "Vnetwork_tb"
         command = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-j", "2"]
-        command += ["-CFLAGS", "-O2", "--timescale", "1ns/1ps"]
+        command += ["--timescale", "1ns/1ps", *(measured.BUILD if counted else ("-CFLAGS", "-O2"))]
         command += initial.VERILATOR_BUILD if random_start else ("--x-assign", "fast")
         command += ["--top-module", "network_tb", "--Mdir", str(folder / "obj"), "--trace"]
         command += [f"-G{name}={value}" for name, value in parameters.items()]
         run = [str(program)]
-    if checks:
+    if checks and not counted:
         command.append("-DSIM_CHECKS")
     command += [str(source) for source in sources]
     wanted = fingerprint(sources, simulator, command)
@@ -230,7 +234,8 @@ def build(
         if done.returncode:
             raise BuildError(f"network_tb does not build with {simulator}: {(done.stderr or done.stdout)[-3000:]}")
         built.write_text(wanted)
-    return [*run, *(initial.plusargs(simulator, default_seed()) if random_start else [])]
+    run += initial.plusargs(simulator, default_seed()) if random_start else []
+    return [*run, *(measured.plusargs() if counted else [])]
 
 
 def simulate(

@@ -1,0 +1,69 @@
+"""What a simulation leaves behind for `make coverage`, where the environment's LOCKSTEP_COVERAGE names a folder.
+
+With Verilator: counts of lines, branches and toggles of the circuit alone, so without SIM_CHECKS and with SYNTHESIS
+defined (tb/sim_checks shows that each check and each refusal of a parameter works). And the points of the test plan
+(`tb.common.scoreboard`), with either simulator. Every file has a name of its own; `tb.coverage` adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.files import write_json
+from tb.common.simulators import fingerprint
+
+VARIABLE = "LOCKSTEP_COVERAGE"
+BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", "-O0")
+RUNTIME = "verilated*"  # Verilator's own objects, the same in every build
+
+
+def folder() -> Path | None:
+    """Where this run's files go; None where nothing is measured."""
+    named = os.environ.get(VARIABLE)
+    return Path(named).resolve() if named else None
+
+
+def counts_lines(simulator: str) -> bool:
+    """Whether this simulation counts lines, branches and toggles."""
+    return folder() is not None and simulator == "verilator"
+
+
+def plusargs() -> list[str]:
+    """Tells Verilator where its counts go: a new file in the folder, which is made."""
+    target = folder()
+    assert target is not None, f"{VARIABLE} is not set"
+    target.mkdir(parents=True, exist_ok=True)
+    return [f"+verilator+coverage+file+{target / uuid.uuid4().hex}.dat"]
+
+
+def write_points(hits: Mapping[str, int]) -> None:
+    """Leave the hits of named points behind; without a folder, nothing."""
+    target = folder()
+    if target is not None:
+        write_json(target / f"{uuid.uuid4().hex}.points.json", dict(hits))
+
+
+@contextmanager
+def shared_runtime(build: Path) -> Iterator[None]:
+    """A build of counts in `build` takes Verilator's own objects from the one before, most of the time it takes."""
+    key = fingerprint([], "verilator", [BUILD, os.environ.get("CXXFLAGS")])[:16]
+    target = folder()
+    assert target is not None, f"{VARIABLE} is not set"
+    kept = target.parent / f"runtime-{key}"
+    for found in kept.glob(RUNTIME):
+        shutil.copyfile(found, build / found.name)  # now, so newer than its sources
+    yield
+    if not kept.is_dir():
+        part = kept.with_name(f"{kept.name}-{uuid.uuid4().hex}")
+        part.mkdir()
+        for found in [*build.glob(f"{RUNTIME}.o"), *build.glob(f"{RUNTIME}.d")]:
+            shutil.copyfile(found, part / found.name)
+        try:
+            part.rename(kept)
+        except OSError:  # another build was quicker
+            shutil.rmtree(part)

@@ -1,0 +1,113 @@
+"""Waivers: places that cannot be met, each with its reason, in ``waivers.toml``.
+
+One that matches no place, or a place that was met, is an error: it hides nothing today and a real hole tomorrow.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import LockstepError
+from tb.coverage.counts import KINDS, Place
+
+WAIVERS = Path(__file__).with_name("waivers.toml")
+ENTRIES = {"module", "kind", "what", "source", "reason"}
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Places that need not be met.
+
+    Parameters
+    ----------
+    module : str
+    kind : str
+        One of `counts.KINDS`.
+    what : str
+        As in `Place.what`; ``*`` stands for any text, and the change at the end of a toggle may be left out.
+    source : str
+        Text that the place's line must hold; empty: any line.
+    reason : str
+    """
+
+    module: str
+    kind: str
+    what: str
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.module}, {self.kind} {self.what!r}" + (f" in {self.source!r}" if self.source else "")
+
+    def matches(self, place: Place, text: str) -> bool:
+        """Whether it speaks of `place`, whose source line is `text`."""
+        pattern = ".*".join(map(re.escape, self.what.split("*")))
+        return (
+            (place.module, place.kind) == (self.module, self.kind)
+            and re.fullmatch(rf"{pattern}(?:\[\d+\])*(:[01]->[01])?", place.what) is not None
+            and self.source in text
+        )
+
+
+def read_waivers(path: Path = WAIVERS) -> list[Waiver]:
+    """The waivers in a TOML file, tables ``[[waiver]]`` of module, kind, what, source (may be left out) and reason.
+
+    Raises
+    ------
+    LockstepError
+        When it is no such file; the message names the entry.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LockstepError(f"{path} cannot be read as TOML: {error}") from error
+    listed = tables.get("waiver", [])
+    if set(tables) - {"waiver"} or not isinstance(listed, list):
+        raise LockstepError(f"{path}: expected tables [[waiver]] and nothing else")
+    found = []
+    for number, table in enumerate(listed, start=1):
+        where = f"{path}: waiver {number}"
+        if not isinstance(table, dict) or set(table) | {"source"} != ENTRIES:
+            raise LockstepError(f"{where}: expected {', '.join(sorted(ENTRIES))}, got {', '.join(sorted(table))}")
+        texts = {name: table.get(name, "") for name in ENTRIES}
+        if not all(isinstance(text, str) and (text.strip() or name == "source") for name, text in texts.items()):
+            raise LockstepError(f"{where}: every entry is a text, and none but source is empty")
+        if texts["kind"] not in KINDS:
+            raise LockstepError(f"{where}: kind {texts['kind']!r}; expected one of {', '.join(KINDS)}")
+        found.append(Waiver(**texts))
+    return found
+
+
+def apply(
+    waivers: Sequence[Waiver], counts: Counter[Place], sources: Mapping[str, Sequence[str]]
+) -> tuple[dict[Place, Waiver], list[str]]:
+    """Which places are waived, and what is wrong with the waivers.
+
+    Parameters
+    ----------
+    waivers : sequence of Waiver
+    counts : Counter of Place
+    sources : mapping of module to its lines
+        Modules that were not measured in this run are left out; their waivers are not looked at.
+    """
+    waived: dict[Place, Waiver] = {}
+    wrong = []
+    for waiver in (each for each in waivers if each.module in sources):
+        lines = sources[waiver.module]
+        places = [
+            place for place in counts if place.module == waiver.module and waiver.matches(place, lines[place.line - 1])
+        ]
+        met = sorted(place for place in places if counts[place])
+        if not places:
+            wrong.append(f"the waiver of {waiver} matches nothing; remove it, or say what is there now")
+        elif met:
+            wrong.append(f"the waiver of {waiver} covers {met[0].what} in line {met[0].line}, which was met; narrow it")
+        else:
+            waived |= dict.fromkeys(places, waiver)
+    return waived, wrong
