@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +76,13 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     LockstepError
         When a test fails, or nothing was counted.
     """
-    kept, key = out / "jobs" / f"{job.replace('/', '-')}.json", job_key(path)
+    kept = out / "jobs" / f"{job.replace('/', '-')}.json"
     if kept.is_file():
         try:
             told = read_json(kept)
-            if told["key"] == key:
-                return Outcome(job, from_json(told["counts"]), told["points"], told["seconds"], False)
+            counts = from_json(told["counts"])
+            if told["key"] == job_key(path, counts):
+                return Outcome(job, counts, told["points"], told["seconds"], False)
         except (LockstepError, KeyError, TypeError, ValueError):
             kept.unlink()  # cut short: it counts as not run
     started = time.monotonic()
@@ -115,15 +117,19 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     if not counts:
         raise LockstepError(f"{job}: its tests pass, but Verilator left no counts in {work}")
     seconds = round(time.monotonic() - started, 1)
-    write_json(kept, {"key": key, "seconds": seconds, "counts": to_json(counts), "points": dict(points)})
+    write_json(
+        kept, {"key": job_key(path, counts), "seconds": seconds, "counts": to_json(counts), "points": dict(points)}
+    )
     for spent in (work, build, build.with_name(f"{build.name}-tmp")):
         shutil.rmtree(spent, ignore_errors=True)
     return Outcome(job, counts, dict(points), seconds, True)
 
 
-def job_key(path: Path) -> str:
-    """Hash of what a job's counts depend on: RTL, testbench, tools."""
+def job_key(path: Path, counts: Iterable[Place]) -> str:
+    """Hash of what a job's `counts` depend on: the modules in them, testbench, tools."""
     find("verilator")
-    sources = [*sorted((ROOT / "rtl").glob("*.v")), *sorted((ROOT / "tb" / "common").glob("*.py"))]
+    modules = sorted({place.module for place in counts})
+    sources = [ROOT / "rtl" / f"{module}.v" for module in modules if (ROOT / "rtl" / f"{module}.v").is_file()]
+    sources += sorted((ROOT / "tb" / "common").glob("*.py"))
     sources += [file for file in sorted(path.parent.iterdir()) if file.suffix in (".py", ".v")]
-    return fingerprint(sources, "verilator", [path.name])
+    return fingerprint(sources, "verilator", [path.name, modules])

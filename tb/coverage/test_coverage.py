@@ -139,6 +139,33 @@ def test_a_testbench_without_counts_is_no_testbench(tmp_path: Path, monkeypatch:
         run_job("y/y", path, tmp_path / "out")
 
 
+def test_what_a_testbench_met_is_kept_until_a_module_of_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "test_z.py"
+    path.write_text("")
+    starts: list[object] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        starts.append(command)
+        written(Path(env[VARIABLE]), record(BRANCH, 5, str(tmp_path / "rtl" / "fifo.v")))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("tb.coverage.jobs.ROOT", tmp_path)
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / "fifo.v").write_text("one")
+    first, again = (run_job("z/z", path, tmp_path / "out") for _ in range(2))
+    assert (first.fresh, again.fresh, first.counts) == (True, False, again.counts)
+    (tmp_path / "rtl" / "sfp.v").write_text("no part of it")
+    assert not run_job("z/z", path, tmp_path / "out").fresh
+    (tmp_path / "rtl" / "fifo.v").write_text("two")
+    assert run_job("z/z", path, tmp_path / "out").fresh
+    (tmp_path / "out" / "jobs" / "z-z.json").write_text('{"key": ')
+    assert run_job("z/z", path, tmp_path / "out").fresh
+    assert len(starts) == 3
+
+
 def test_points_are_left_behind_while_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = Coverage("full")
     points.record()
