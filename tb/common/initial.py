@@ -4,9 +4,11 @@ A circuit must not depend on what its registers hold before its reset, nor on me
 some of that in Icarus and hides some (``if (x)`` takes the other branch); Verilator begins with zeros. With random
 values, the same tests must give the same results.
 
-Verilator has options for it. For Icarus, every register that a clock edge writes gets an ``initial`` block, in copies
-of the sources: it works without cocotb too, reaches memories and generate blocks, and leaves alone what ``always @(*)``
-makes, whose value a deposit from outside would overwrite for good when its inputs are still. Lines keep their numbers.
+Every register that a clock edge writes gets an ``initial`` block, in copies of the sources: it works in both simulators
+and without cocotb, reaches memories and generate blocks, and leaves alone what ``always @(*)`` makes, whose value a
+deposit from outside would overwrite for good when its inputs are still. Lines keep their numbers. Verilator has options
+of its own, which are given as well, for what no clock edge writes; alone they do not do, for all words of a memory
+begin alike.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from tb.common.simulators import Tools
 CHOICES = ("", "random")
 RANDOM_VALUES = Path(__file__).with_name("random_values.v")
 ICARUS_BUILD = ("-s", RANDOM_VALUES.stem)
-VERILATOR_BUILD = ("--x-initial", "unique", "--x-assign", "unique")
+VERILATOR_BUILD = ("--x-initial", "unique", "--x-assign", "unique", "-Wno-WIDTHTRUNC")  # the blocks cut words off
+BUILD = {"icarus": ICARUS_BUILD, "verilator": VERILATOR_BUILD}
+WORDS = {"icarus": f"{RANDOM_VALUES.stem}.word(1'b0)", "verilator": "$urandom"}  # 32 random bits, of the seed
 SEEDS = 2**31 - 1  # Verilator's: 1 .. SEEDS
 
 NAME = r"[A-Za-z_]\w*"
@@ -64,14 +68,12 @@ def prepared(
     tools: Tools, simulator: str, sources: Sequence[Path], folder: Path, seed: int
 ) -> tuple[Tools, list[Path]]:
     """`tools` and `sources` of a build in `folder`, made to begin with random values; raises as `randomize`."""
-    tools = replace(tools, plusargs=[*tools.plusargs, *plusargs(simulator, seed)])
-    if simulator == "icarus":
-        tools = replace(tools, build_args=[*tools.build_args, *ICARUS_BUILD])
-        return tools, randomized(sources, folder / "random")
-    return replace(tools, build_args=[*tools.build_args, *VERILATOR_BUILD]), list(sources)
+    given = [*tools.build_args, *BUILD[simulator]]
+    tools = replace(tools, plusargs=[*tools.plusargs, *plusargs(simulator, seed)], build_args=given)
+    return tools, randomized(sources, folder / "random", simulator)
 
 
-def randomized(sources: Sequence[Path], folder: Path) -> list[Path]:
+def randomized(sources: Sequence[Path], folder: Path, simulator: str) -> list[Path]:
     """Copies of `sources` in `folder` whose registers begin with random values, and the module that makes these.
 
     Parameters
@@ -80,6 +82,7 @@ def randomized(sources: Sequence[Path], folder: Path) -> list[Path]:
         Verilog.
     folder : Path
         Made where it is missing; what else is in it stays.
+    simulator : {"icarus", "verilator"}
 
     Raises
     ------
@@ -90,14 +93,14 @@ def randomized(sources: Sequence[Path], folder: Path) -> list[Path]:
     copies = []
     for source in sources:
         copy = folder / source.name
-        text = randomize(source.read_text(), source.name)
+        text = randomize(source.read_text(), source.name, WORDS[simulator])
         if not copy.is_file() or copy.read_text() != text:
             write_atomic(copy, text)
         copies.append(copy)
-    return [*copies, RANDOM_VALUES]
+    return [*copies, RANDOM_VALUES] if simulator == "icarus" else copies
 
 
-def randomize(source: str, name: str) -> str:
+def randomize(source: str, name: str, word: str = WORDS["icarus"]) -> str:
     """A Verilog `source` with an ``initial`` block behind the declaration of every register that a clock edge writes.
 
     Parameters
@@ -105,6 +108,8 @@ def randomize(source: str, name: str) -> str:
     source : str
     name : str
         Of the file, for the message.
+    word : str
+        An expression of 32 random bits.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def randomize(source: str, name: str) -> str:
             if declared[1] in clocked:
                 start = found.start("names") + declared.start(2) if declared[2] else 0
                 words = source[start : start + len(declared[2] or "")].strip()
-                blocks.append(_block(declared[1], width, words))
+                blocks.append(_block(declared[1], width, words, word))
                 reached.add(declared[1])
         pieces += [source[at : found.end()], *blocks]
         at = found.end()
@@ -140,13 +145,13 @@ def randomize(source: str, name: str) -> str:
     return "".join([*pieces, source[at:]])
 
 
-def _block(name: str, width: str, words: str) -> str:
+def _block(name: str, width: str, words: str, word: str) -> str:
     """The ``initial`` block of one register, or of one memory of `words` (its range, ``[0:Depth-1]``)."""
     if not words:
-        fill = f"{name} = {{{name}, random_values.word(1'b0)}};"
+        fill = f"{name} = {{{name}, {word}}};"
         return f" initial begin : random_{name} integer k; for (k = {width}; k > 0; k = k - 32) {fill} end"
     low, high = words.strip("[]").split(":")
-    fill = f"{name}[i] = {{{name}[i], random_values.word(1'b0)}};"
+    fill = f"{name}[i] = {{{name}[i], {word}}};"
     loops = f"for (i = {low}; i <= {high}; i = i + 1) for (k = {width}; k > 0; k = k - 32)"
     return f" initial begin : random_{name} integer i, k; {loops} {fill} end"
 

@@ -205,8 +205,8 @@ def build(
     counted = measured.counts_lines(simulator)
     rtl_sources = sorted(rtl_folder(rtl).glob("*.v"))
     random_start = initial.random_start()
-    if random_start and simulator == "icarus":
-        rtl_sources = initial.randomized(rtl_sources, folder / "random")
+    if random_start:
+        rtl_sources = initial.randomized(rtl_sources, folder / "random", simulator)
     sources = [TESTBENCH, *rtl_sources]
     parameters = {**shape.parameters, **sizes}
     if simulator == "icarus":
