@@ -45,6 +45,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch: worker
 _started = time.monotonic()
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m leaves tests out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of what is `sampled`, all but the first cases are slow; files without a slow test come first."""
+    seen: dict[tuple[str, str], int] = {}
+    for item in items:
+        if (mark := item.get_closest_marker("sampled")) is not None:
+            key = (item.path.as_posix(), getattr(item, "originalname", item.name))
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] > mark.kwargs.get("cases", 1):
+                item.add_marker("slow")
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path in long)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config

@@ -19,6 +19,8 @@ from tb.network.draws import stall_of
 from tests.mutant_patches import TOLD
 from tests.suite_runs import BLOCK_TESTS, simulations
 
+pytestmark = pytest.mark.slow
+
 SIMULATED = [(tests, parameters) for _, _, tests, parameters, whole in simulations() if whole]
 RTL = read_rtl()
 MUTANTS = read_mutants()
@@ -157,7 +159,6 @@ def test_an_endless_simulation_is_an_error(tmp_path: Path, monkeypatch: pytest.M
     assert (verdict.kind, verdict.message) == (Kind.ERROR, "did not end within 3 s")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
 @pytest.mark.parametrize(
     ("name", "kind", "message"),

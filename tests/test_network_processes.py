@@ -19,6 +19,8 @@ from model.network import train
 from model.network.processes import joined, process_count
 from tests.trained import ROOT, recipe, small_network, state_tensors, stripes
 
+pytestmark = pytest.mark.slow
+
 
 def torchrun(processes: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     folder.mkdir(parents=True, exist_ok=True)

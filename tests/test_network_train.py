@@ -131,6 +131,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "count"), POINTS)
 def test_interrupted_anywhere_the_weights_are_those_of_an_unbroken_run(where, count, unbroken, tmp_path):
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What `make test` leaves in its result file."""
+"""What `make test` leaves in its result file, and what `make check` takes of its tests."""
 
 from __future__ import annotations
 
@@ -29,3 +29,27 @@ def test_the_verdict_of_the_tests_stands_beside_their_counts(chosen: str, passed
     result = read_json(tmp_path / "result.json")
     assert result["passed"] is passed is (done.returncode == 0)
     assert result["tests"]["passed"] == int(passed)
+
+
+def collected(*arguments: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_the_inner_loop_has_the_first_case_of_what_is_sampled_and_the_suite_has_all() -> None:
+    chosen = ("tb/network/test_random.py", "tests/test_scripts_numbers.py")
+    every, inner = collected(*chosen), collected(*chosen, "-m", "not slow")
+    names = [line.split("[")[0] for line in every if "test_random" in line]
+    assert [line for line in inner if "test_random" in line] == [
+        next(line for line in every if line.startswith(f"{name}[")) for name in dict.fromkeys(names)
+    ]
+    files = [line.split("::")[0] for line in every]
+    assert files == sorted(files, key=lambda file: file == chosen[0]), "what is long comes last"
+    assert len(names) > len(set(names))

@@ -49,6 +49,7 @@ def test_on_this_machine(net, tmp_path, capsys):
     assert "40 inputs (0 digits, the others noise and extremes), every logit equal" in told
 
 
+@pytest.mark.slow
 def test_on_the_chip_with_digits_among_the_inputs(tmp_path, capsys):
     assert make("micro", tmp_path, "--format", "pot4", "--target", "rv32ec", "--images", "4", "--weights", "mixed") == 0
     result = read_json(tmp_path / "micro_pot4/result.json")

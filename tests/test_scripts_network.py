@@ -24,6 +24,8 @@ from tb.common.runner import ROOT, SimulationError
 from tb.network import whole
 from tb.network.bench import Job, LayerRun
 
+pytestmark = pytest.mark.slow
+
 
 def test_end_of_a_network_passes_with_a_table_and_a_result(tmp_path: Path, capsys) -> None:
     assert network.main(["--net", "tiny", "--layers", "features.14:", "--out", str(tmp_path)]) == 0

@@ -27,6 +27,8 @@ from tb.synth.jobs import Job, read_blocks, sources_of
 from tb.synth.place import TARGETS
 from tb.synth.tools import Tool, ToolError, find, last_words
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 
@@ -134,13 +136,11 @@ def test_the_netlist_is_gates_and_flip_flops_alone(netlist: Path) -> None:
 
 
 @needs_yosys
-@pytest.mark.slow
 def test_the_arrays_tests_pass_on_its_gates(netlist: Path) -> None:
     assert run_tests(netlist, SMALL).tests == 4
 
 
 @needs_yosys
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 40, 111])
 def test_one_inverted_gate_fails_them(netlist: Path, tmp_path: Path, number: int) -> None:
     text = (netlist / "netlist" / "mac_array.v").read_text()

@@ -24,6 +24,8 @@ from tb.synth.tools import ToolError, find
 from tb.tradeoff import gates, jobs
 from tests.integer_graphs import random_pixels, small_graph
 
+pytestmark = pytest.mark.slow
+
 RTL = Path(__file__).resolve().parents[1] / "rtl"
 
 
@@ -52,7 +54,6 @@ def run_on_gates(small, tmp_path_factory):
 
 
 @needs_yosys
-@pytest.mark.slow
 def test_a_whole_network_runs_on_the_gates_and_its_toggles_are_counted(small, run_on_gates):
     graph, program, _ = small
     folder, run = run_on_gates
@@ -70,7 +71,6 @@ def test_a_whole_network_runs_on_the_gates_and_its_toggles_are_counted(small, ru
 
 
 @needs_yosys
-@pytest.mark.slow
 def test_an_inverted_gate_is_seen_in_the_network(small, tmp_path, monkeypatch):
     graph, program, pixels = small
     plain = gates.write_netlist

@@ -15,6 +15,8 @@ from tb.waves.layout import RADIX, groups, gtkwave, surfer
 from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import Foreign
 
+pytestmark = pytest.mark.slow
+
 SETS = {
     "4x3": {"rows": 4, "cols": 3, "kernel": (2, 2), "padded": (3, 3)},
     "1x1": {"rows": 1, "cols": 1, "kernel": (1, 1), "padded": (1, 1), "ic": 2},
@@ -48,7 +50,6 @@ def test_every_signal_of_the_layouts_is_in_the_dump(name: str, tmp_path: Path) -
     check_names(tmp_path, read_replay(folder).parameters)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("simulator", ["verilator"] if HAS_VERILATOR else [])
 def test_verilator_names_its_signals_alike(simulator: str, tmp_path: Path) -> None:
     folder = record(Foreign(**SETS["4x3"]), tmp_path, "--waves", "vcd", "--sim", simulator)

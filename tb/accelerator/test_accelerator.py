@@ -14,6 +14,8 @@ from tb.common.weight_formats import weight_parameters
 from tests.format_graphs import NAMES
 from tests.replay_sets import HAS_VERILATOR
 
+pytestmark = pytest.mark.sampled
+
 SMALL = {
     "ActWidth": 4,
     "WgtWidth": 4,
@@ -86,6 +88,7 @@ def test_verilator_agrees_in_counters_timing_and_stalls(simulator: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_trained_network_over_axi() -> None:
     """The zoo's small network on the smallest 8x8 engine that it fits, its sample digit, all buses stalling."""
     zoo = ROOT / "model" / "zoo"

@@ -21,6 +21,8 @@ from tb.c import blocks, compilers, host, rv32ec
 from tb.c.compilers import CompileError
 from tb.c.kinds import BIASES, KINDS, noise
 
+pytestmark = pytest.mark.sampled
+
 ROOM = 1 << 20
 
 

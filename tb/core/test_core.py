@@ -23,6 +23,8 @@ from tests.integer_graphs import random_pixels, small_graph
 from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import DIALECTS, Foreign
 
+pytestmark = pytest.mark.sampled
+
 COMMITTED = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "vectors").rglob("manifest.json"))
 
 SHAPES: dict[str, dict[str, Any]] = {

@@ -17,6 +17,8 @@ from tb.core.launch import Result, run_replay
 from tests.replay_sets import write_set
 from tests.vector_sets import Foreign, digits
 
+pytestmark = pytest.mark.slow
+
 BUILD = ROOT / "build" / "tb" / "faults"
 
 

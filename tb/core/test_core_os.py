@@ -20,6 +20,8 @@ from tests.integer_graphs import random_pixels
 from tests.os_sets import make_os_set, write_os_set
 from tests.replay_sets import HAS_VERILATOR
 
+pytestmark = pytest.mark.slow
+
 SHAPES: dict[str, dict[str, Any]] = {
     "4x4": {},
     "8x8, whole groups": {"rows": 8, "cols": 8, "ins": 3, "outs": 16, "padded": (6, 6)},
@@ -93,7 +95,6 @@ def test_psums_too_narrow_for_a_product_are_refused(tmp_path: Path) -> None:
         read_replay(folder, None, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("there", [True] if HAS_VERILATOR else [], ids=["verilator"])
 def test_verilator_agrees_cycle_by_cycle(there: bool, tmp_path: Path) -> None:
     folder = write_os_set(make_os_set(), tmp_path / "set")

@@ -25,6 +25,8 @@ from tests.replay_sets import write_set
 from tests.test_program_pairs import narrow_graph
 from tests.vector_sets import Foreign
 
+pytestmark = pytest.mark.slow
+
 SETS: dict[str, dict[str, Any]] = {
     "16 rows, even and odd lines": {"rows": 16, "cols": 8, "line": "column_even_odd", "oc": 2, "padded": (6, 6)},
     "odd and even lines, low words first": {"rows": 4, "line": "column_odd_even", "act_first": "low", "ic": 2},

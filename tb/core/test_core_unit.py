@@ -7,6 +7,8 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
+pytestmark = pytest.mark.sampled
+
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "ActDepth", "PsumDepth", "Simd")
 SETS = [
     (8, 8, 4, 4, 24, 2, 150, 36, 0),

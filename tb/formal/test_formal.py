@@ -16,6 +16,8 @@ from tb.mutants.campaign import mutate
 from tb.mutants.stages import contained
 from tb.synth.jobs import read_blocks
 
+pytestmark = pytest.mark.sampled
+
 BLOCKS = read_blocks(ROOT / "rtl")
 QUICK = [each for each in proofs.PROOFS if each.quick]
 needs_solver = pytest.mark.skipif(

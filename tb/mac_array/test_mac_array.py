@@ -7,6 +7,8 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
+pytestmark = pytest.mark.sampled
+
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Simd")
 SETS = [
     (3, 4, 4, 4, 16, 2, 1, 0),
@@ -35,6 +37,7 @@ def test_mac_array_of_powers_of_two(name: str) -> None:
     simulate("mac_array", "tb.mac_array.mac_array_tests", dict(zip(NAMES, SETS[0], strict=True)) | NAMED[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [values for values in SETS if values[-1]], ids=str)
 def test_mac_array_of_pairs(values: tuple[int, ...]) -> None:
     """Two codes of half the width at once."""

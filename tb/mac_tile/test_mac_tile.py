@@ -8,6 +8,8 @@ from model.numeric.power import PowerFormat
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED, weight_parameters
 
+pytestmark = pytest.mark.sampled
+
 NAMES = ("ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Group", "Lane", "Simd")
 SETS = [
     (4, 4, 16, 2, 2, 1, 1, 0),
@@ -50,6 +52,7 @@ def test_mac_tile_of_pairs(values: tuple[int, ...]) -> None:
     simulate("mac_tile", "tb.mac_tile.mac_tile_pair_tests", dict(zip(NAMES, values, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMED, *OTHERS])
 def test_mac_tile_of_pairs_of_powers_of_two(name: str) -> None:
     """Two shifts and adds."""

@@ -13,6 +13,8 @@ from model.program.fit import fitting_shape
 from tb.network.bench import run_jobs
 from tb.network.whole import Maps, counters_differ, job_of
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = np.load(ZOO / "sample_digit.npy")
 
 

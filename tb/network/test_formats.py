@@ -16,6 +16,8 @@ from tb.network.whole import Maps, counters_differ, job_of
 from tests.format_graphs import NAMES, branched_graph, engine_of
 from tests.integer_graphs import random_pixels
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mode", ["simd", "os"])
 @pytest.mark.parametrize("name", NAMES)

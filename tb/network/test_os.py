@@ -14,6 +14,8 @@ from tb.network.bench import run_jobs
 from tb.network.os_draws import BOTH, os_draws, run_turns, turns
 from tb.network.whole import Maps, counters_differ, job_of
 
+pytestmark = pytest.mark.slow
+
 DRAWS = 5
 
 

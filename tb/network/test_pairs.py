@@ -18,6 +18,8 @@ from tb.network.whole import Maps, counters_differ, job_of
 from tests.integer_graphs import random_pixels
 from tests.test_program_pairs import narrow_graph
 
+pytestmark = pytest.mark.slow
+
 SEED, DRAWS = 1, 15
 
 

@@ -9,6 +9,8 @@ import pytest
 from model.program.draw import ARRAYS, POWER_ARRAYS, draw
 from tb.network.draws import STALLS, run_draws, small_draws, stall_of
 
+pytestmark = pytest.mark.sampled
+
 DRAWS = 25  # an array
 SEED = 1
 

@@ -12,6 +12,8 @@ import pytest
 
 from tb.common.runner import ROOT, SimulationError, simulate
 
+pytestmark = pytest.mark.sampled(cases=6)
+
 TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
 LEVEL5 = TILE | {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
 SHIFT_ADD = {"ActWidth": 4, "WgtWidth": 4, "WgtPower": 8, "WgtZero": 0, "WgtStep": 1, "PsumWidth": 12}
@@ -59,7 +61,12 @@ BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_unknown_operand", "X in act, psum or weight"),
     ("mac_tile", LEVEL5, "mac_tile_pattern_of_negative_zero", "pattern 100 is no weight of this format"),
     ("mac_tile", LEVEL5, "mac_tile_pattern_past_the_last", "pattern 011 is no weight of this format"),
-    ("mac_tile", LEVEL5, "mac_tile_power_psum_one_below_the_range", "psum overflow, -121 + -8 * 1 does not fit 8 bits: -129"),
+    (
+        "mac_tile",
+        LEVEL5,
+        "mac_tile_power_psum_one_below_the_range",
+        "psum overflow, -121 + -8 * 1 does not fit 8 bits: -129",
+    ),
     ("mac_array", ARRAY, "mac_array_rows_without_skew", "row 1 does not follow row 0 by one cycle"),
     ("mac_tile", PAIR_TILE, "mac_tile_swap_without_the_high_weight", "no new weight of the high half was loaded"),
     ("mac_tile", PAIR_TILE, "mac_tile_mode_changes_within_a_tile", "the mode changes within a tile"),
