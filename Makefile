@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth tradeoff c c-proof formal coverage mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage mutants check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -59,6 +59,9 @@ setup-vectors:
 
 setup-network:
 	@$(setup) network
+
+setup-regress:
+	@$(setup) regress
 
 setup-evaluate:
 	@$(setup) evaluate
@@ -123,6 +126,13 @@ network: setup-network ## A whole network on the RTL, pixels in, class out, ever
 random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
 #: N=200 SEED=1 FIRST=0 SIM=icarus|verilator OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.random_layers $(flags)
+
+regress: setup-regress ## Images x layers x modes and drawn layers as jobs of Dask: here, on a cluster, on a farm
+#: NET=tiny IMAGES=<so many> DATA=<folder> LAYERS=<from>:<to> MODES=ws,os,pairs ROWS=8 COLS=8
+#: DRAWS=100 SEED=1 FIRST=0 SIM=icarus|verilator CHECKS=0 ONLY=<job> OUT=<folder>
+#: JOBS=<processes, or jobs of the farm> SCHEDULER=tcp://<host>:<port>
+#: CLUSTER=slurm|lsf CONFIG=<what a job of the farm is>
+	@$(simulator); exec $(python) -m scripts.regress $(flags)
 
 benchmark: setup ## What comparing costs: the network testbench against one that only feeds
 #: SIM=icarus|verilator N=5 OUT=<folder>

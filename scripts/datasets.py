@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
-from model.dataset import CIFAR_FOLDER, DIGITS_SHAPES, LAYOUTS, Dataset, Shape, load_digits, load_folder
+from model.dataset import CIFAR_FOLDER, LAYOUTS, Dataset, Shape, load_folder
 from model.errors import LockstepError
-
-BUILD = Path("build")
+from scripts.local_data import BUILD as BUILD
+from scripts.local_data import load_local
 
 
 def load_data(shape: Shape, data: str | None) -> Dataset:
@@ -26,15 +25,9 @@ def load_data(shape: Shape, data: str | None) -> Dataset:
     LockstepError
         When it cannot be had, or is not what is expected of it.
     """
-    if data is not None:
-        return load_folder(Path(data), shape, cache=BUILD / "cache")
-    if shape in DIGITS_SHAPES:
-        try:
-            return load_digits(shape)
-        except ImportError as error:
-            raise LockstepError(
-                "the digits come with scikit-learn, which is not installed; `make` installs it where it is needed"
-            ) from error
+    local = load_local(shape, data)
+    if local is not None:
+        return local
     folder = BUILD / "data"
     try:
         from torchvision.datasets import CIFAR10

@@ -21,8 +21,9 @@ from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import evaluate, execute, parallel
 from model.graph import storage
 from model.graph.graph import IntegerGraph
-from scripts.datasets import BUILD, load_data
+from scripts.datasets import load_data
 from scripts.guard import guarded
+from scripts.local_data import BUILD, spread
 from scripts.numbers import whole_number
 from tb.common.runner import SimulationError
 from tb.common.simulators import SIMULATORS
@@ -38,15 +39,6 @@ PROBES = 8  # images whose logits are compared with the plain execution's
 def chosen_logits(graph: IntegerGraph, dataset: Dataset, indices: Array) -> Array:
     """Integer logits int64 (m, classes) of the test images `indices`: what another executor's are to equal."""
     return evaluate.Executor(graph).logits(dataset.test_pixels[indices])
-
-
-def spread(count: int, chosen: int) -> Array:
-    """`chosen` indices (all of them, if that is more) out of `count`, evenly spread: image folders come class by class.
-
-    >>> spread(10, 4).tolist()
-    [0, 2, 5, 7]
-    """
-    return np.arange(min(chosen, count)) * count // min(chosen, count)
 
 
 class Run:

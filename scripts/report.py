@@ -17,6 +17,7 @@ from scripts.reporting import (
     coverage,
     network,
     provenance,
+    regress,
     summary,
     tradeoff,
     verification,
@@ -28,7 +29,7 @@ from scripts.reporting.section import Section
 
 BUILD, OUT = Path("build"), Path("build/report")
 TITLE = "Lockstep: report"
-FIGURES = (accuracy, network, wave_section, area, tradeoff, controller, coverage)
+FIGURES = (accuracy, network, wave_section, area, tradeoff, controller, regress, coverage)
 
 
 @guarded

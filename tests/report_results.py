@@ -73,6 +73,18 @@ def random(**changes: Any) -> dict[str, Any]:
     return result | changes
 
 
+def regress(**changes: Any) -> dict[str, Any]:
+    def counts(jobs: int, failed: int) -> dict[str, Any]:
+        return {"jobs": jobs, "failed": failed, "values": 31 * jobs, "cycles": 1009 * jobs, "seconds": 0.5 * jobs}
+
+    result = {"passed": True, **counts(7, 0), "failed": [], "kept": 2, "retried": 1, "workers": 3, "only": None}
+    result |= {"by_mode": [{"mode": "ws", **counts(5, 0)}, {"mode": "os", **counts(2, 0)}], "simulator": "icarus"}
+    places = (("conv", "ws", 4), ("drawn, 4x4", "ws", 1), ("conv", "os", 2))
+    result |= {"by_layer": [{"layer": layer, "mode": mode, **counts(jobs, 0)} for layer, mode, jobs in places]}
+    result |= {"left_out": [{"layer": "sum", "mode": "os", "why": "several maps"}], "on": "3 processes here"}
+    return result | {"make": "make regress NET=tiny IMAGES=2 DRAWS=1"} | changes
+
+
 def mutants(**changes: Any) -> dict[str, Any]:
     result = {"passed": True, "killed": 72, "mutants": 72, "survived": [], "errors": [], "complete": True}
     return result | {"baseline_failures": []} | changes
@@ -149,6 +161,7 @@ EVERYTHING = {
     "evaluate/vgg16": evaluate,
     "sim": sim,
     "random": random,
+    "regress": regress,
     "formal": formal,
     "coverage": coverage,
     "mutants": mutants,

@@ -47,7 +47,8 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.c"},
         {"numpy", "pytest", "unicorn", "elftools"},
     ),
-    "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision"}),
+    "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision", "distributed"}),
+    "scripts.regression": ({"model", "tb", "scripts"}, {"numpy", "tqdm", "dask", "distributed", "dask_jobqueue"}),
     "scripts.reporting": ({"model.errors", "model.files", "model.numeric", "tb.waves.vcd"}, set()),
 }
 # Whoever has no torch, and whoever replays a vector folder knowing nothing but the folder.
@@ -67,6 +68,8 @@ WITHOUT_TORCH = (
     "scripts.synth",
     "scripts.formal",
     "scripts.coverage",
+    "scripts.regress",
+    "scripts.regression",
 )
 REPLAY = ("tb.core.replay", "tb.core.os_replay", "tb.core.core_tests")
 REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.vectors.reader"} | {
@@ -74,7 +77,7 @@ REPLAY_MODEL = {"model.errors", "model.files", "model.vectors.manifest", "model.
     "model.vectors.os_set",
 }
 # Heavy packages that only some runs need: imported where they are used, not with the module.
-LATE = {"PIL", "sklearn", "torchvision", "unicorn", "elftools"}
+LATE = {"PIL", "sklearn", "torchvision", "unicorn", "elftools", "dask", "distributed", "dask_jobqueue"}
 
 
 def module_name(path: Path) -> str:
@@ -162,7 +165,8 @@ def test_heavy_packages_are_imported_where_they_are_used(module: str) -> None:
 def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the training packages cannot be imported, as after `make sim` on a fresh machine."""
     folder = tmp_path_factory.mktemp("without_torch")
-    for package in ("torch", "torchvision", "PIL", "sklearn", "scipy", "tqdm", "tensorboard", "unicorn", "elftools"):
+    training = ("torch", "torchvision", "PIL", "sklearn", "scipy", "tqdm", "tensorboard")
+    for package in (*training, "unicorn", "elftools", "dask", "distributed"):
         (folder / f"{package}.py").write_text(f"raise ModuleNotFoundError('{package} is not installed here')\n")
     return {**os.environ, "PYTHONPATH": str(folder)}
 

@@ -27,6 +27,10 @@ FLAGS = {
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],
     "sim": ["VECTORS", "MANIFEST", "WAVES", "WGT_LANES", "SEED", "OUT"],
     "network": ["NET", "IMAGE", "DATA", "LAYERS", "ROWS", "COLS", "INPUT", "STALL", "CHECKS", "WAVES", "OUT"],
+    "regress": [
+        *("NET", "IMAGES", "DATA", "LAYERS", "MODES", "ROWS", "COLS", "DRAWS", "SEED", "FIRST", "CHECKS", "ONLY"),
+        *("OUT", "JOBS", "SCHEDULER", "CLUSTER", "CONFIG"),
+    ],
     "waves": ["VIEWER", "OUT"],
     "synth": ["TOOLS", "ONLY", "JOBS", "OUT"],
     "formal": ["PROOF", "TOOLS", "JOBS", "OUT"],
@@ -107,8 +111,8 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     assert done.returncode == 0
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
-        "setup setup-test train benchmark-train requant evaluate vectors sim network random benchmark waves synth "
-        "tradeoff c c-proof check test formal coverage mutants report clean distclean"
+        "setup setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves "
+        "synth tradeoff c c-proof check test formal coverage mutants report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "C", "Check", "Report", "Clean"]
@@ -129,6 +133,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("sim", "sim", "scripts.sim"),
         ("network", "network", "scripts.network"),
         ("random", "sim", "scripts.random_layers"),
+        ("regress", "regress", "scripts.regress"),
         ("benchmark", "sim", "scripts.benchmark"),
         ("waves", "vectors", "scripts.waves"),
         ("synth", "synth", "scripts.synth"),

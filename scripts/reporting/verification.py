@@ -17,6 +17,7 @@ ORDER = (
         "sim",
         "network",
         "random",
+        "regress",
         "formal",
         "coverage",
         "mutants",
@@ -118,6 +119,16 @@ def _random(fields: Fields) -> str:
     return (
         f"{figure(fields.whole('draws'))} drawn layers, {figure(fields.whole('checked_values'))} values, "
         f"{figure(len(failed))} draws wrong{told}{_broken_off(fields)}"
+    )
+
+
+def _regress(fields: Fields) -> str:
+    failed = [part.text("job") for part in fields.objects("failed")]
+    told = f"; failed: {text(', '.join(failed[:SHOWN]))}" if failed else ""
+    part = f", {text(fields.text('only'))} alone" if "only" in fields else ""
+    return (
+        f"{figure(fields.whole('jobs'))} jobs, {figure(fields.whole('values'))} values, "
+        f"{figure(fields.whole('cycles'))} cycles, {figure(len(failed))} jobs failed{part}{told}"
     )
 
 
@@ -224,6 +235,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "sim": _sim,
     "network": _network,
     "random": _random,
+    "regress": _regress,
     "formal": _formal,
     "coverage": _coverage,
     "mutants": _mutants,

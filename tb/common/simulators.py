@@ -10,23 +10,28 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cocotb_tools
-from cocotb_tools.runner import Icarus, Runner, Verilator
 
 from model.errors import LockstepError
+
+if TYPE_CHECKING:  # cocotb's runner takes a second to import, and simulations without cocotb do without it
+    from cocotb_tools.runner import Runner
 
 SIMULATORS = ("icarus", "verilator")
 
 
-class _Icarus(Icarus):
-    """cocotb's Icarus runner with a choice of dump format (it knows FST only)."""
+def _icarus(dump: str) -> Runner:
+    """Cocotb's Icarus runner with a choice of dump format (it knows FST only)."""
+    from cocotb_tools.runner import Icarus
 
-    dump = "fst"
+    class Dumping(Icarus):
+        def _test_command(self) -> list[list[str]]:
+            commands: list[list[str]] = super()._test_command()
+            return [[f"-{dump}" if word == "-fst" else word for word in command] for command in commands]
 
-    def _test_command(self) -> list[list[str]]:
-        commands: list[list[str]] = super()._test_command()
-        return [[f"-{self.dump}" if word == "-fst" else word for word in command] for command in commands]
+    return Dumping()
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,10 @@ def prepare(simulator: str, waves: str | None, dump: Path | None) -> Tools:
     """Find the simulator and set it up to write `dump` in format `waves`."""
     find(simulator)
     if simulator == "icarus":
-        icarus = _Icarus()
-        icarus.dump = waves or "fst"
-        tools = Tools(icarus, ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
+        tools = Tools(_icarus(waves or "fst"), ["-Wall"], [], [f"+dumpfile_path={dump}"] if dump else [])
     else:
+        from cocotb_tools.runner import Verilator
+
         # UNOPTFLAT is of speed alone, no lint shows it: the walker's levels are elements of one array, each made from
         # its neighbour, and Verilator takes that for a loop of the array with itself.
         arguments = ["-Wno-UNOPTFLAT", *(["--trace-fst"] if waves == "fst" else [])]

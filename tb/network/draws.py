@@ -11,7 +11,7 @@ from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, EVERY, EVERY_ARRAY, NETWORK, Draw, draw
 from model.program.draw_graph import GraphDraw, draw_graph
 from tb.network.bench import Job, Report, run_jobs
-from tb.network.whole import Maps, counters_differ, job_of, layer_job
+from tb.network.whole import Maps, job_of, layer_job, wrongs
 
 STALLS = (0, 0, 40, 128, 230)  # of 256: how often a stream word is held back; draws take turns
 MOST_WORK = 192_000  # PEs times cycles of a draw that the test suite simulates: an interpreter's time goes by both
@@ -57,23 +57,6 @@ def job_of_draw(each: Draw | GraphDraw) -> Job:
     return job_of(each.program, Maps.of(each.graph, each.pixels), 0, len(each.layers) - 1, stall)
 
 
-def failures(draws: Sequence[Draw | GraphDraw], report: Report) -> dict[int, str]:
-    """What is wrong with each draw that is wrong, by its number."""
-    wrong = {draws[job].index: "differs from the golden model" for job in report.failed}
-    wrong |= {draws[job].index: text for job, text in report.errors.items()}
-    for item in reversed(report.shown):
-        wrong[draws[item.job].index] = str(item)
-    for run in report.layers:
-        if not stall_of(draws[run.job].index):
-            layers = draws[run.job].layers
-            differ = counters_differ(run, layers[run.layer % len(layers)])
-            if differ:
-                wrong.setdefault(draws[run.job].index, f"{differ}, by the cycle model")
-    for late in draws[report.jobs :]:
-        wrong.setdefault(late.index, "was not run: the simulation ended before it")
-    return wrong
-
-
 def run_draws(
     draws: Sequence[Draw | GraphDraw],
     folder: Path,
@@ -82,7 +65,7 @@ def run_draws(
     checks: bool = True,
     rtl: Path | None = None,
 ) -> tuple[dict[int, str], Report]:
-    """Simulate draws of one array; returns what `failures` says, and the report.
+    """Simulate draws of one array; returns what is wrong by the draw's number, and the report.
 
     Parameters
     ----------
@@ -103,4 +86,5 @@ def run_draws(
     """
     jobs = [job_of_draw(each) for each in draws]
     report = run_jobs(folder, EVERY_ARRAY[draws[0].array], jobs, simulator, checks=checks, rtl=rtl)
-    return failures(draws, report), report
+    wrong = wrongs(jobs, [each.layers for each in draws], report)
+    return {draws[job].index: text for job, text in wrong.items()}, report

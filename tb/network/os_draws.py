@@ -13,24 +13,31 @@ from model.program.compiled import LayerProgram
 from model.program.draw import ARRAYS, Draw, draw
 from tb.network.bench import Job, Report, run_jobs
 from tb.network.draws import MOST_WORK, STALLS, work_of
-from tb.network.whole import counters_differ, layer_job
+from tb.network.whole import layer_job, wrongs
 
 BOTH = ("4x4", "8x8", "16x16", "8x16", "16x8", "5x5")  # arrays whose stream words hold whole terms
 MOST_CYCLES = 2500
 
 
+def os_program(drawn: Draw) -> LayerProgram | None:
+    """The program that runs `drawn` output stationary; None where it has groups, or does not fit the memory."""
+    height, width = drawn.codes.shape[1:]
+    shape = replace(ARRAYS[drawn.array], output_stationary=1)
+    try:
+        return compile_layer(drawn.layer, height, width, shape, dataflow="os")
+    except LockstepError:
+        return None
+
+
 def os_draws(array: str, count: int, seed: int = 5) -> Iterator[tuple[Draw, LayerProgram]]:
     """`count` draws for `array` that this dataflow takes, with the program that does."""
-    shape = replace(ARRAYS[array], output_stationary=1)
     found = 0
     for index in range(100 * count):
         drawn = draw(seed, index, array)
-        height, width = drawn.codes.shape[1:]
-        try:
-            program = compile_layer(drawn.layer, height, width, shape, dataflow="os")
-        except LockstepError:
-            continue  # does not fit the memory, or has groups
-        if program.cycles.total <= MOST_CYCLES and work_of(shape, [program, drawn.program]) <= MOST_WORK:
+        program = os_program(drawn)
+        if program is None or program.cycles.total > MOST_CYCLES:
+            continue
+        if work_of(program.shape, [program, drawn.program]) <= MOST_WORK:
             yield drawn, program
             found += 1
             if found == count:
@@ -46,10 +53,10 @@ class Turn(NamedTuple):
     job: Job
 
 
-def turns(draws: Sequence[tuple[Draw, LayerProgram]]) -> list[Turn]:
-    """Both dataflows of each draw in turns; the draws take turns with the stalls."""
+def turns(draws: Sequence[tuple[Draw, LayerProgram]], first: int = 0) -> list[Turn]:
+    """Both dataflows of each draw in turns; the draws, counted from `first`, take turns with the stalls."""
     found = []
-    for number, (drawn, program) in enumerate(draws):
+    for number, (drawn, program) in enumerate(draws, first):
         stall = STALLS[number % len(STALLS)]
         shape = replace(ARRAYS[drawn.array], output_stationary=1)
         height, width = drawn.codes.shape[1:]
@@ -64,14 +71,7 @@ def run_turns(
     chosen: Sequence[Turn], folder: Path, simulator: str, *, checks: bool = True, rtl: Path | None = None
 ) -> tuple[list[str], Report]:
     """Simulate turns of one array; returns what is wrong, and the report; arguments as for `run_draws`."""
-    shape = chosen[0].program.shape
-    report = run_jobs(folder, shape, [turn.job for turn in chosen], simulator, checks=checks, rtl=rtl)
-    wrong = [f"{chosen[job].drawn}, {chosen[job].program.dataflow}: differs" for job in report.failed]
-    wrong += [f"{chosen[job].drawn}, {chosen[job].program.dataflow}: {text}" for job, text in report.errors.items()]
-    wrong += [f"{chosen[item.job].drawn}, {chosen[item.job].program.dataflow}: {item}" for item in report.shown]
-    for run in report.layers:
-        turn = chosen[run.job]
-        differ = None if turn.job.stall else counters_differ(run, turn.program)
-        wrong += [f"{turn.drawn}, {turn.program.dataflow}: {differ}, by the cycle model"] if differ else []
-    wrong += [f"{turn.drawn} was not run" for turn in chosen[report.jobs :]]
-    return wrong, report
+    shape, jobs = chosen[0].program.shape, [turn.job for turn in chosen]
+    report = run_jobs(folder, shape, jobs, simulator, checks=checks, rtl=rtl)
+    wrong = wrongs(jobs, [[turn.program] for turn in chosen], report)
+    return [f"{chosen[job].drawn}, {chosen[job].program.dataflow}: {wrong[job]}" for job in sorted(wrong)], report

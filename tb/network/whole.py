@@ -20,7 +20,7 @@ from model.program.stream import Stream
 from tb.common import initial
 from tb.common.runner import ROOT, rtl_folder
 from tb.common.simulators import find, fingerprint
-from tb.network.bench import Job, LayerRun
+from tb.network.bench import Job, LayerRun, Report
 
 Array = np.ndarray[Any, Any]
 # The testbench, and all that makes its files, the codes expected and the cycles predicted; the RTL and the simulator
@@ -106,6 +106,34 @@ def counters_differ(run: LayerRun, program: LayerProgram) -> str | None:
     if run.cycles != wanted.total:
         wrong.append(f"cycles {run.cycles} instead of {wanted.total}")
     return ", ".join(wrong) or None
+
+
+def wrongs(jobs: Sequence[Job], programs: Sequence[Sequence[LayerProgram]], report: Report) -> dict[int, str]:
+    """What is wrong with each job that is wrong, by its number: the first line that differs, an error, or a counter.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        As they were simulated.
+    programs : sequence of sequences of LayerProgram
+        The layers of each job; without stalls their counters are compared with the cycle model.
+    report : Report
+    """
+    wrong = dict.fromkeys(sorted(report.failed), "differs from the golden model") | report.errors
+    for item in reversed(report.shown):
+        wrong[item.job] = str(item)
+    for run in report.layers:
+        layers = programs[run.job]
+        differ = (
+            None
+            if jobs[run.job].stall
+            else counters_differ(run, layers[(run.layer - jobs[run.job].first) % len(layers)])
+        )
+        if differ:
+            wrong.setdefault(run.job, f"{differ}, by the cycle model")
+    for late in range(report.jobs, len(jobs)):
+        wrong.setdefault(late, "was not run: the simulation ended before it")
+    return wrong
 
 
 def run_key(simulator: str, told: Sequence[object], root: Path = ROOT) -> str:
