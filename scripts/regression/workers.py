@@ -34,10 +34,21 @@ LOST_WORKERS = 3  # so many may die over one job; one more, and the job counts a
 RETRIES = 2  # of a job whose process ends without an answer
 PATIENCE_SECONDS = 60  # without a single worker, of those that are processes here
 LOOK_SECONDS = 5  # between two looks at whether there is one
-WAIT_SECONDS = 0.05  # between two looks at what has come in
+WAIT_SECONDS = 0.2  # between two looks at what has come in
 # What a worker runs: the folder is the same everywhere, and an interrupt at the terminal is not for it.
 COMMAND = [sys.executable, "-m", "tb.network.run_case"]
 HERE = {"cwd": str(ROOT), "capture_output": True, "text": True, "start_new_session": True, "check": True}
+# Of the workers begun here and their scheduler: silent, without pages for a
+# browser, and without the looks at themselves that cost an idle one 5% of a core.
+SETTINGS = {
+    "logging": {"distributed": "critical", "asyncio": "critical"},
+    "distributed.scheduler.allowed-failures": LOST_WORKERS,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 SUBMIT = {"slurm": "sbatch", "lsf": "bsub"}
 # What a farm's file may say; the names are dask-jobqueue's own.
 COMMON = {
@@ -133,7 +144,9 @@ def farm(kind: str, options: Mapping[str, Any]) -> JobQueueCluster:
 
     made = {"slurm": SLURMCluster, "lsf": LSFCluster}[kind]
     usual = {"processes": options["cores"], "python": sys.executable, "job_name": "lockstep-regress"}
-    return made(**(usual | dict(options)), silence_logs="critical", dashboard_address=None)
+    return made(
+        **(usual | dict(options)), silence_logs="critical", scheduler_options={"dashboard_address": "127.0.0.1:0"}
+    )
 
 
 @contextmanager
@@ -148,8 +161,7 @@ def workers(choice: Choice) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
-    quiet = {"logging": {"distributed": "critical", "asyncio": "critical"}}
-    with dask.config.set(quiet | {"distributed.scheduler.allowed-failures": LOST_WORKERS}):
+    with dask.config.set(SETTINGS):
         for name in ("distributed", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         if choice.scheduler:
@@ -178,7 +190,7 @@ def workers(choice: Choice) -> Iterator[Client]:
                 n_workers=choice.jobs,
                 threads_per_worker=1,
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
                 local_directory=str(choice.out / "dask"),
                 silence_logs=logging.CRITICAL,
