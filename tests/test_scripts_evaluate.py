@@ -21,6 +21,7 @@ from model.dataset import load_folder
 from model.files import read_json
 from model.golden import execute, parallel
 from model.graph import storage
+from scripts import local_data
 from scripts.evaluate import Run, chosen_logits, main, spread
 from tests.image_sets import image_folder
 from tests.integer_graphs import small_graph
@@ -217,7 +218,7 @@ def test_logits_of_chosen_images(place):
 
 
 def test_chosen_images_are_spread_over_all_classes():
-    assert doctest.testmod(scripts.evaluate) == (0, 1)
+    assert doctest.testmod(local_data) == (0, 1)
     assert spread(3, 8).tolist() == [0, 1, 2]
     many = spread(10_000, 768)
     assert len(set(many.tolist())) == 768

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import shlex
@@ -15,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from scripts import regress
-from scripts.regression import workers
+from scripts.regression import plan, workers
 from tb.common.runner import ROOT
+from tb.network import shared
 from tests import regressions
 
 ASKED = ("--draws", "1", "--sim", "icarus", "--jobs", "2", *regressions.ARRAY)
@@ -188,7 +190,9 @@ def test_killing_a_worker_in_the_middle_loses_nothing(undisturbed, net, tmp_path
     assert (result["passed"], result["jobs"], result["failed"], result["kept"]) == (True, 3, [], 0)
     assert result["retried"] >= 1
     assert "begun again on another worker" in out
-    assert regressions.results(tmp_path) == {name: wanted[name] for name in regressions.results(tmp_path)}
+    found = regressions.results(tmp_path)
+    assert found == {name: wanted[name] for name in found}
+    assert len(found) == 3
     assert not Path(f"/proc/{job}/stat").exists() or Path(f"/proc/{job}/stat").read_text().rpartition(") ")[2][0] == "Z"
 
 
@@ -257,3 +261,7 @@ def test_a_scheduler_that_does_not_answer_is_refused_soon(tmp_path, capsys, monk
     assert regress.main(given) == 2
     assert time.monotonic() - started < 20
     assert "error: no scheduler answers at SCHEDULER=tcp://127.0.0.1:1 (" in capsys.readouterr().err
+
+
+def test_the_examples_are_true():
+    assert (doctest.testmod(plan), doctest.testmod(shared)) == ((0, 1), (0, 1))
