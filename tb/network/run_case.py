@@ -29,7 +29,14 @@ from tb.network.shared import shared_simulator
 from tb.network.whole import wrongs
 
 LOOK_SECONDS = 0.5  # between two looks at whether the parent is still there
-FOREIGN = ("INIT", "SEED", "SIM", "LOCKSTEP_RTL", "LOCKSTEP_BUILD")  # a worker's own environment does not count
+FOREIGN = (
+    "INIT",
+    "SEED",
+    "SIM",
+    "LOCKSTEP_RTL",
+    "LOCKSTEP_BUILD",
+    "LOCKSTEP_COVERAGE",
+)  # a worker's own environment does not count
 # A result before anything is known of it, or of a case whose process ended without one.
 NO_ANSWER: dict[str, Any] = {
     **dict.fromkeys(("passed", "built"), False),
