@@ -28,6 +28,7 @@ from scripts.regression.plan import LeftOut, draw_cases, keep_images, layer_case
 from scripts.regression.summary import Told, summarize, tell
 from scripts.regression.workers import Choice, answers, look_everywhere, workers
 from scripts.reporting.results import make_line
+from tb.common.initial import random_start
 from tb.common.runner import rtl_folder
 from tb.common.simulators import SIMULATORS, find
 from tb.network.cases import Case, case_to_json
@@ -65,7 +66,7 @@ class Run:
         if case_to_json(case)["kind"] == "draw":
             told = case_to_json(case)
             values: dict[str, object] = {"IMAGES": 0, "DRAWS": 1, "SEED": told["seed"], "FIRST": told["number"]}
-            values |= {name: self.given[name] for name in ("SIM", "CHECKS", "OUT")}
+            values |= {name: self.given[name] for name in ("SIM", "CHECKS", "INIT", "OUT")}
         else:
             values = {**self.given, "DRAWS": 0}
         return make_line("regress", values | {"ONLY": case.name})
@@ -154,14 +155,16 @@ def _plan(args: argparse.Namespace, out: Path) -> Run:
     if not cases:
         raise LockstepError("IMAGES=0 and DRAWS=0: nothing to run; expected one of them above 0")
     checks = args.checks != "0"
-    sources = run_key(args.sim, ("regress", checks, platform.python_version(), np.__version__))
+    init = numbers["seed"] if random_start() else None
+    sources = run_key(args.sim, ("regress", checks, init, platform.python_version(), np.__version__))
     keys = {case.name: hashlib.sha256(f"{sources} {json.dumps(case.told)}".encode()).hexdigest() for case in cases}
     given = {"NET": args.net, "IMAGES": args.images, "DATA": args.data, "SIM": args.sim}
     given |= {"ROWS": "" if rows == 8 else rows, "COLS": "" if cols == 8 else cols, "CHECKS": "" if checks else "0"}
+    given |= {"INIT": "" if init is None else "random", "SEED": "" if init is None else init}
     given |= {"OUT": "" if out == OUT.resolve() else str(out)}
     asked = given | {"LAYERS": args.layers, "MODES": args.modes, "ONLY": args.only}
     asked |= {name.upper(): value for name, value in numbers.items()}
-    common = {"simulator": args.sim, "checks": checks, "rtl": str(rtl_folder()), "out": str(out)}
+    common = {"simulator": args.sim, "checks": checks, "rtl": str(rtl_folder()), "out": str(out), "init": init}
     return Run(cases, left_out, keys, common, given, make_line("regress", asked), args.only, out)
 
 
@@ -202,6 +205,7 @@ def _run(run: Run, choice: Choice) -> int:
         "left_out": [asdict(each) for each in run.left_out],
         "simulator": run.common["simulator"],
         "checks": run.common["checks"],
+        "init": run.common["init"],
         "on": choice.told,
         "wall_seconds": round(time.monotonic() - started, 1),
     }

@@ -101,6 +101,9 @@ def test_whatever_a_job_depends_on_is_in_its_key(undisturbed, net, monkeypatch, 
     monkeypatch.setenv("LOCKSTEP_RTL", copy_of_rtl(tmp_path / "rtl", "endmodule", "endmodule  // nothing else"))
     others = [keys(), keys("--checks", "0")]
     monkeypatch.delenv("LOCKSTEP_RTL")
+    monkeypatch.setenv("INIT", "random")
+    others.append(keys())
+    monkeypatch.delenv("INIT")
     others += [{"draw": keys("--images", "0", "--seed", "2").popitem()[1]}]
     assert not any(set(first.values()) & set(other.values()) for other in others)
 
@@ -129,6 +132,23 @@ def test_a_fault_fails_and_its_line_repeats_it_alone(here, net, monkeypatch, tmp
     monkeypatch.delenv("LOCKSTEP_RTL")
     assert regress.main(flags) == 0
     assert list((tmp_path / "out/work").iterdir()) == []  # and one that passed leaves nothing
+
+
+def test_a_random_start_changes_nothing(here, undisturbed, net, monkeypatch, tmp_path):
+    monkeypatch.setenv("INIT", "random")
+    given = ["--net", net, "--out", str(tmp_path), *ASKED, "--modes", "ws", "--layers", "2", "--draws", "0"]
+    assert regress.main([*given, "--seed", "5"]) == 0
+    result = read(tmp_path)
+    assert (result["init"], result["jobs"]) == (5, 1)
+    assert "INIT=random" in result["make"]
+    assert "SEED=5" in result["make"]
+    assert (os.environ["INIT"], "SEED" in os.environ) == ("random", False)
+    (command,) = (tmp_path / "simulators").glob("*/command.json")
+    assert "+init_seed=6" in json.loads(command.read_text())
+    (job,), wanted = regressions.results(tmp_path).values(), regressions.results(undisturbed)
+    assert {**job, "key": ""} == {**wanted["small/imgsample/classifier/ws"], "key": ""}
+    monkeypatch.setenv("INIT", "zeros")
+    assert regress.main(given) == 2
 
 
 def test_an_interrupt_keeps_what_is_done(here, net, monkeypatch, tmp_path, capsys):

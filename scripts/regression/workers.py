@@ -161,9 +161,7 @@ def workers(choice: Choice) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
-    with dask.config.set(SETTINGS):
-        for name in ("distributed", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    with dask.config.set(SETTINGS), _silence():
         if choice.scheduler:
             try:
                 client = Client(choice.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -198,6 +196,17 @@ def workers(choice: Choice) -> Iterator[Client]:
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """No word of Dask's on what is told here in a line, such as a scheduler that has gone."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def answers(client: Client, requests: Mapping[str, str], patient: bool) -> Iterator[tuple[str, dict[str, Any]]]:

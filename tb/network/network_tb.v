@@ -143,7 +143,7 @@ module network_tb;
   generate
     if (Compare != 0) begin : gen_compare
       always @(posedge clk) begin
-        if (code_valid) begin
+        if (rst_n && code_valid) begin  // before the reset a register may hold anything
           if (code_at >= code_end || code_mem[code_at] !== {{(32-LineAddrWidth){1'b0}}, code_addr, code}) begin
             mismatches = mismatches + 1;
             if (shown < 10) begin
@@ -157,7 +157,7 @@ module network_tb;
           end
           code_at = code_at + 1;
         end
-        if (result_valid) begin
+        if (rst_n && result_valid) begin
           if (result_at >= result_end || result_mem[result_at] !== result) begin
             mismatches = mismatches + 1;
             if (shown < 10) begin

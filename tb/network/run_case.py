@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def run_case(request: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     request : mapping
         ``case`` (of `tb.network.cases.case_to_json`), ``key`` (its hash), ``simulator``, ``checks``, ``rtl`` (folder of
-        the sources), ``out`` (folder that all runs share).
+        the sources), ``out`` (folder that all runs share), ``init`` (seed of what registers and
+        memories begin with; None for X or 0).
 
     Returns
     -------
@@ -71,7 +73,10 @@ def run_case(request: Mapping[str, Any]) -> dict[str, Any]:
         work = case_from_json(request["case"]).work()
         sizes = write_jobs(folder, work.shape, work.jobs)
         rtl, checks = Path(request["rtl"]), bool(request["checks"])
-        shared = shared_simulator(out / "simulators", work.shape, sizes, request["simulator"], checks=checks, rtl=rtl)
+        with _environment(request["init"]):
+            shared = shared_simulator(
+                out / "simulators", work.shape, sizes, request["simulator"], checks=checks, rtl=rtl
+            )
         result |= {"built": shared.built, "simulator": shared.name}
         report = simulate(folder, shared.command)
         wrong = wrongs(work.jobs, work.programs, report)
@@ -88,6 +93,20 @@ def run_case(request: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+@contextmanager
+def _environment(init: int | None) -> Iterator[None]:
+    """The environment without FOREIGN, and with a random start of the seed `init`."""
+    before = {name: os.environ.pop(name) for name in FOREIGN if name in os.environ}
+    if init is not None:
+        os.environ |= {"INIT": "random", "SEED": str(init)}
+    try:
+        yield
+    finally:
+        for name in ("INIT", "SEED"):
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+
 def look(request: Mapping[str, Any]) -> dict[str, Any]:
     """Whether a case could run here: ``what`` is in the way, or None; of a request as above, with ``look``, a file."""
     try:
@@ -102,8 +121,6 @@ def main() -> int:
     """Answer the request on stdin; the exit status is 0 whatever the case comes to."""
     if os.getpid() == os.getpgid(0):  # else somebody else's processes would end with these
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    for name in FOREIGN:
-        os.environ.pop(name, None)
     request = json.load(sys.stdin)
     print(json.dumps(look(request) if "look" in request else run_case(request)))
     return 0

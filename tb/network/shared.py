@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from model.files import read_json, write_json
 from model.program.array import EngineShape
-from tb.common.runner import rtl_folder
+from tb.common import initial
+from tb.common.runner import default_seed, rtl_folder
 from tb.common.simulators import find, fingerprint
 from tb.network import bench
 
@@ -66,7 +67,7 @@ def shared_simulator(
     sizes : mapping
         What `tb.network.bench.write_jobs` returns; it is raised to the sizes of `roomy`.
     simulator, checks, rtl
-        As for `tb.network.bench.build`.
+        As for `tb.network.bench.build`; the environment's INIT and SEED count as they do there.
 
     Raises
     ------
@@ -76,7 +77,9 @@ def shared_simulator(
     find(simulator)
     room = roomy(sizes, shape)
     sources = [bench.TESTBENCH, Path(bench.__file__), *sorted(rtl_folder(rtl).glob("*.v"))]
-    place = root.resolve() / fingerprint(sources, simulator, [shape.parameters, room, checks])
+    sources += [Path(initial.__file__), initial.RANDOM_VALUES]
+    start = default_seed() if initial.random_start() else None  # the command tells it
+    place = root.resolve() / fingerprint(sources, simulator, [shape.parameters, room, checks, start])
     told = place / "command.json"
     if told.is_file():
         return Shared(read_json(told), place.name, False)
