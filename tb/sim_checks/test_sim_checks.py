@@ -186,6 +186,7 @@ def _module_of(top: str, parameters: dict[str, int]) -> str:
 
 
 # Unknown values, and memory that was never written.
+NEED_NEVER_WRITTEN = ("core_added_to_nothing",)
 NEED_X = (
     "mac_tile_unknown_dataflow",
     "os_drain_unknown_last",
@@ -314,6 +315,8 @@ def test_every_rule_is_broken_here() -> None:
 def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, message: str) -> None:
     if os.environ.get("SIM") == "verilator" and name in NEED_X:
         pytest.skip("Verilator has no X")
+    if os.environ.get("INIT") == "random" and name in NEED_NEVER_WRITTEN:
+        pytest.skip("no word of a memory is X at the start")
     with pytest.raises(SimulationError) as error:
         simulate(top, f"tb.sim_checks.{_module_of(top, parameters)}", parameters, only=[name])
     assert message in str(error.value)
