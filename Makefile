@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage mutants check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage mutants mutation check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -186,6 +186,10 @@ coverage: ## Lines, branches and bits of the RTL that the testbenches meet, coun
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>
 	@$(simulator); exec $(python) -m scripts.mutants $(flags)
+
+mutation: setup-test ## Yosys' mutations of every RTL module: those that are real must fail the tests
+#: N=1000 MODULE=<one> TOOLS=pypi|native JOBS=<simulations at a time> OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.mutation $(flags)
 
 ##@ Report
 

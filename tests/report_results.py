@@ -90,6 +90,11 @@ def mutants(**changes: Any) -> dict[str, Any]:
     return result | {"baseline_failures": []} | changes
 
 
+def mutation(**changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "complete": True, "mutants": 1003, "equivalent": 21, "real": 982, "killed": 982}
+    return result | {"survivors": [], "errors": [], "asked": 1000, "seed": 1} | changes
+
+
 def formal(**changes: Any) -> dict[str, Any]:
     proofs = [{"name": "fifo_order", "method": "induction"}, {"name": "engine_ends", "method": "bounded"}]
     result = {"passed": True, "complete": True, "proofs": proofs, "variants": 51, "faults": 27, "errors": []}
@@ -165,6 +170,7 @@ EVERYTHING = {
     "formal": formal,
     "coverage": coverage,
     "mutants": mutants,
+    "mutation": mutation,
     "synth": synth,
     "tradeoff/vgg16": tradeoff,
     "c/micro_pot4": c,

@@ -38,6 +38,7 @@ FLAGS = {
     "c-proof": ["N", "FORMAT", "SEED", "JOBS", "OUT"],
     "coverage": ["ONLY", "JOBS", "OUT"],
     "mutants": ["ONLY", "JOBS"],
+    "mutation": ["N", "MODULE", "TOOLS", "JOBS", "OUT"],
     "report": ["OUT"],
 }
 NASTY = [
@@ -112,7 +113,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
         "setup setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves "
-        "synth tradeoff c c-proof check test formal coverage mutants report clean distclean"
+        "synth tradeoff c c-proof check test formal coverage mutants mutation report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "C", "Check", "Report", "Clean"]
@@ -142,6 +143,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("c-proof", "c", "scripts.c_proof"),
         ("coverage", "test", "scripts.coverage"),
         ("mutants", "test", "scripts.mutants"),
+        ("mutation", "test", "scripts.mutation"),
         ("check", "test", "scripts.check"),
         ("test", "test", "pytest"),
         ("report", "vectors", "scripts.report"),

@@ -156,6 +156,7 @@ def test_figures_of_the_other_results(build):
         "formal": [2, 51, 27],
         "coverage": [1.0, 1.0, 1.0, 0],
         "mutants": [72, 72],
+        "mutation": [982, 982, 21],
         "synth": [7],
         "tradeoff vgg16": [3000, 2, 2],
         "c micro_pot4": [21, 0],
@@ -173,6 +174,7 @@ def test_figures_of_the_other_results(build):
     commands = {row[0][0]: row[3][0] for row in page.tables["What was checked"][1:]}
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
     assert commands["c micro_pot4"] == "make c NET=micro_pot4 TARGET=rv32ec WEIGHTS=mixed IMAGES=21"
+    assert commands["mutation"] == "make mutation N=1000 SEED=1"
     assert commands["c-proof"] == "make c-proof N=10000 SEED=1"
     assert commands["regress"] == "make regress NET=tiny IMAGES=2 DRAWS=1"
     row = page.row("C of the networks", "micro_pot4")
@@ -225,6 +227,7 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
                 "formal",
                 "coverage",
                 "mutants",
+                "mutation",
                 "synth",
                 "test",
                 "benchmark",
@@ -263,6 +266,7 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("coverage", {"holes": [{"module": "fifo", "line": 3, "kind": "branch", "what": ["if"], "source": "if (x)"}]}),
         ("coverage", {"missed_points": ["fifo: full"]}),
         ("coverage", {"waiver_errors": ["x"]}),
+        ("mutation", {"survivors": [{"place": "rtl/fifo.v:30", "mode": "inv"}]}),
         ("train/vgg16", {"codes_differing": 1}),
         ("c/micro_pot4", {"differing_logits": 1}),
         ("c/micro_pot4", {"error": "x"}),

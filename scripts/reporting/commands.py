@@ -49,6 +49,8 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "MULTIPLY": "" if fields.flag("multiply") == (target_given == "host") else int(fields.flag("multiply")),
             "IMAGES": fields.whole("images"),
         }
+    if target == "mutation":
+        return {"N": fields.maybe("asked"), "SEED": fields.maybe("seed")}
     if target == "c-proof":
         return {"N": fields.whole("inputs"), "SEED": fields.whole("seed")}
     if target == "evaluate":

@@ -21,6 +21,7 @@ ORDER = (
         "formal",
         "coverage",
         "mutants",
+        "mutation",
         "synth",
         "tradeoff",
         "c",
@@ -163,6 +164,16 @@ def _mutants(fields: Fields) -> str:
     return f"{figure(fields.whole('killed'))} of {figure(fields.whole('mutants'))} faults caught{part}{told}"
 
 
+def _mutation(fields: Fields) -> str:
+    left = [f"{each.text('place')} {each.text('mode')}" for each in fields.objects("survivors")]
+    told = f"; not caught: {text(', '.join(left[:SHOWN]))}" if left else ""
+    part = "" if fields.flag("complete") else ", not of all modules"
+    return (
+        f"{figure(fields.whole('killed'))} of {figure(fields.whole('real'))} drawn mutants killed{part}, "
+        f"{figure(fields.whole('equivalent'))} more proved to be the original{told}"
+    )
+
+
 def _synth(fields: Fields) -> str:
     if "gate_level" not in fields:
         return f"{figure(len(list(fields.object('blocks'))))} blocks synthesized; no test on gates"
@@ -239,6 +250,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "formal": _formal,
     "coverage": _coverage,
     "mutants": _mutants,
+    "mutation": _mutation,
     "synth": _synth,
     "tradeoff": _tradeoff,
     "c": _c,

@@ -50,19 +50,24 @@ def find_tools(choice: str | None = None) -> dict[str, Tool]:
     raise LockstepError(f"{SOLVER} is not {'on PATH' if choice == 'native' else 'installed'}; run `make setup-formal`")
 
 
-def script(proof: Proof, parameters: Parameters, sources: Sequence[str]) -> str:
+def script(
+    top: str,
+    parameters: Parameters,
+    sources: Sequence[str],
+    boxes: Sequence[str],
+    inside: Sequence[tuple[str, str]],
+) -> str:
     """The Yosys commands that write ``model.smt2``: elaborated, flattened, the joints made, memories as registers."""
     values = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
-    inside = joints(proof.path.read_text(), parameters)
     steps = [
         f"read_verilog -formal -sv -DSYNTHESIS {' '.join(sources)}",
-        f"hierarchy -check -top {proof.top} {values}",
-        f"rename -top {proof.top}",
-        *(f"blackbox *{box}*" for box in proof.boxes),
-        *([f"hierarchy -top {proof.top}"] if proof.boxes else []),
+        f"hierarchy -check -top {top} {values}",
+        f"rename -top {top}",
+        *(f"blackbox *{box}*" for box in boxes),
+        *([f"hierarchy -top {top}"] if boxes else []),
         "proc",
         "flatten",
-        *(["cutpoint -blackbox"] if proof.boxes else []),
+        *(["cutpoint -blackbox"] if boxes else []),
         "memory_collect",
         "memory_map",
         *(f"connect -nounset -set {wire} {signal}" for wire, signal in inside),
@@ -98,13 +103,49 @@ def translate(
     ToolError
         When Yosys refuses.
     """
+    inside = joints(proof.path.read_text(), parameters)
+    sources = {**rtl, proof.top: proof.path.read_text()}
+    write_model(sources, proof.top, tools, folder, parameters, boxes=proof.boxes, inside=inside)
+
+
+def write_model(
+    sources: Mapping[str, str],
+    top: str,
+    tools: Mapping[str, Tool],
+    folder: Path,
+    parameters: Parameters | None = None,
+    *,
+    boxes: Sequence[str] = (),
+    inside: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write ``model.smt2`` of any property module into `folder`, which is emptied first.
+
+    Parameters
+    ----------
+    sources : mapping
+        By module, `top` among them.
+    top : str
+        The property module.
+    tools : mapping
+        As `find_tools` gives them.
+    folder : Path
+    parameters : mapping, optional
+        Values for parameters of `top`.
+    boxes, inside : sequences
+        As a `Proof` has them.
+
+    Raises
+    ------
+    ToolError
+        When Yosys refuses.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "src").mkdir(parents=True)
     names = []
-    for module, source in [*rtl.items(), (proof.top, proof.path.read_text())]:
+    for module, source in sources.items():
         names.append(f"src/{module}.v")
         (folder / names[-1]).write_text(source)
-    (folder / "model.ys").write_text(script(proof, parameters, names))
+    (folder / "model.ys").write_text(script(top, parameters or {}, names, boxes, inside))
     tools["yosys"].run(["-Q", "-T", "-s", "model.ys"], folder, "yosys.log")
 
 

@@ -66,12 +66,17 @@ def surroundings() -> str:
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    digest.update(tools_and_seed().encode())
+    return digest.hexdigest()
+
+
+def tools_and_seed() -> str:
+    """The simulators, Python, what it imports, and what the environment says about them, as text."""
     programs = [Path(found).resolve() for name in ("vvp", "verilator") if (found := shutil.which(name))]
     versions = {name: importlib.metadata.version(name) for name in ("cocotb", "numpy")}
     chosen = {name: os.environ.get(name) for name in ("SIM", "SEED")}
     told = [platform.python_version(), versions, chosen, [(str(path), path.stat().st_mtime_ns) for path in programs]]
-    digest.update(json.dumps(told, sort_keys=True).encode())
-    return digest.hexdigest()
+    return json.dumps(told, sort_keys=True)
 
 
 @dataclass(frozen=True)

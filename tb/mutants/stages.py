@@ -288,7 +288,15 @@ class Verdict:
     seconds: float
 
 
-def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
+def run_stage(
+    stage: Stage,
+    rtl: Path,
+    folder: Path,
+    checks: bool,
+    *,
+    again: bool = False,
+    limit: int | None = None,
+) -> Verdict:
     """Simulate `stage` on the sources in `rtl`, up to its first failing test.
 
     Parameters
@@ -296,20 +304,26 @@ def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
     stage : Stage
     rtl : Path
     folder : Path
-        For the build and the log; emptied first.
+        For the build and the log; emptied first, unless `again`.
     checks : bool
         With SIM_CHECKS.
+    again : bool
+        A build that is in `folder` is used again, if nothing it depends on has changed.
+    limit : int, optional
+        Seconds after which it has failed; LIMIT_SECONDS.
 
     Raises
     ------
     LockstepError
         When there is no simulator.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    if not again:
+        shutil.rmtree(folder, ignore_errors=True)
     started = time.perf_counter()
     kind, test, message = Kind.PASSED, "", ""
+    seconds = limit or LIMIT_SECONDS
     try:
-        with _time_limit():
+        with _time_limit(seconds):
             if stage.draws:
                 kind, test, message = _run_draws(stage, rtl, folder, checks)
             else:
@@ -326,9 +340,9 @@ def run_stage(stage: Stage, rtl: Path, folder: Path, checks: bool) -> Verdict:
         complaint = re.search(r"^.*error.*$", log, re.MULTILINE | re.IGNORECASE)
         kind, message = Kind.ERROR, f"does not build: {complaint[0] if complaint else error}"
     except SimulationError as error:
-        kind, test, message = _cause(folder) or (Kind.ERROR, "", str(error).partition("\n")[0])
+        kind, test, message = cause(folder) or (Kind.ERROR, "", str(error).partition("\n")[0])
     except TimeoutError:
-        kind, message = Kind.ERROR, f"did not end within {LIMIT_SECONDS} s"
+        kind, message = Kind.ERROR, f"did not end within {seconds} s"
     message = message.replace(f"{rtl.resolve()}/", "rtl/").strip()
     return Verdict(stage, checks, kind, test, message, round(time.perf_counter() - started, 2))
 
@@ -367,7 +381,7 @@ def _run_turns(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kin
     return (Kind.COMPARISON, "layers in both dataflows", wrong[0]) if wrong else (Kind.PASSED, "", "")
 
 
-def _cause(folder: Path) -> tuple[Kind, str, str] | None:
+def cause(folder: Path) -> tuple[Kind, str, str] | None:
     """Why the simulation in `folder` failed: kind, test and message; None when nothing known stopped it."""
     failures = []
     results = _text(folder, "results.xml")
@@ -389,14 +403,14 @@ def _text(folder: Path, name: str) -> str:
 
 
 @contextmanager
-def _time_limit() -> Iterator[None]:
-    """TimeoutError in the main thread after LIMIT_SECONDS: a fault may well make the simulator run for ever."""
+def _time_limit(seconds: int) -> Iterator[None]:
+    """TimeoutError in the main thread after so many seconds: a fault may well make the simulator run for ever."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(LIMIT_SECONDS)
+    signal.alarm(seconds)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,18 @@ class Job:
         return {**result, **self.about, "kept": False}
 
 
-def finish_all(work: Sequence[Job], jobs: int, told: Callable[[Result], str]) -> dict[str, Result]:
-    """Finish `work`, `jobs` pieces at a time; `told` is a result's line, printed as it comes. Results by job."""
+def finish_all(
+    work: Sequence[Job],
+    jobs: int,
+    told: Callable[[Result], str],
+    workers: Callable[[int], Executor] = ThreadPoolExecutor,
+) -> dict[str, Result]:
+    """Finish `work`, `jobs` pieces at a time; `told` is a result's line, printed as it comes. Results by job.
+
+    The workers are threads, which is enough for those that wait for a tool, or what `workers` makes.
+    """
     done: dict[str, Result] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         try:
             for future in as_completed({pool.submit(job.finish): job for job in work}):
                 result = future.result()

@@ -1,0 +1,142 @@
+"""Whether any input can tell a mutant from the original: proved by induction, or a run that shows the difference.
+
+Two copies of the next-state function, one with selector 0, one with the mutant's, begin in the same state, any state,
+with the reset held for the first cycle; then every input is free, reset and what the modules below answer included, but
+for what the block's own SIM_CHECKS forbid (`tb.mutation.contract`). All outputs, those to the modules below included,
+must be the same in every cycle. The inductive step may use that the registers of both are the same, of those for which
+that is inductive itself: registers in which they do differ are left out one after the other until it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from tb.formal.prove import Verdict, ask, write_model
+from tb.mutation.netlist import SELECTOR
+from tb.mutation.transition import Transition
+from tb.synth.tools import Tool
+
+TOP = "same"
+FROM_RESET = 12  # cycles in which a difference is looked for first
+DEPTHS = (1, 4)  # of the induction
+FAILED = re.compile(rf"Assert failed in {TOP}: {TOP}\.v:(?P<line>\d+)")
+
+
+class Equivalence(StrEnum):
+    """What is known of a mutant that no test has killed."""
+
+    EQUIVALENT = "equivalent"  # proved for runs of any length
+    DIFFERENT = "different"  # a run from the reset shows it
+    UNDECIDED = "undecided"  # neither; counts as real
+
+
+class Answer(NamedTuple):
+    """The verdict and, of EQUIVALENT, the depth of the induction and the registers that may differ."""
+
+    verdict: Equivalence
+    depth: int = 0
+    free: int = 0
+    trace: Path | None = None
+
+
+def _copy(side: str, step: Transition, selector: int | None) -> list[str]:
+    """The lines of a copy with its registers; its signals begin with `side`."""
+    pins = [f".{name}({name})" for name in ("clk_i", *step.inputs)]
+    pins += [f".{SELECTOR}({step.selector}'d{selector})"] if selector is not None else []
+    ports = {**step.outputs, **{f"{name}_{end}": 1 for name in step.owed for end in ("a", "en")}}
+    pins += [f".{name}({side}_{name})" for name in ports]
+    lines = [f"  wire [{width - 1}:0] {side}_{name};" for name, width in ports.items()]
+    lines += [f"  wire [{width - 1}:0] {side}_{port};" for port, width in step.nets.values()]
+    pins += [f".{port}({side}_{port})" for port, _ in step.nets.values()]
+    for name, width in step.registers.items():
+        lines += [f"  reg [{width - 1}:0] {side}_{name}_q;", f"  wire [{width - 1}:0] {side}_{name}_d;"]
+        lines += [f"  always @(posedge clk_i) {side}_{name}_q <= {side}_{name}_d;"]
+        pins += [f".{name}_q({side}_{name}_q)", f".{name}_d({side}_{name}_d)"]
+    return [*lines, f"  {step.top} u_{side} ({', '.join(pins)});"]
+
+
+def same(step: Transition, contract: Transition, number: int, held: Collection[str]) -> str:
+    """The property module: its text.
+
+    Parameters
+    ----------
+    step : Transition
+        With the selector, and with the nets that name the contract's registers.
+    contract : Transition
+        The original with what it is owed.
+    number : int
+        The mutant's.
+    held : collection of str
+        Registers of `step` asserted to be the same in both copies.
+    """
+    inputs = {**step.inputs, **contract.inputs}
+    lines = [f"module {TOP} (", "  input wire clk_i,"]
+    lines += [",\n".join(f"  input wire [{width - 1}:0] {name}" for name, width in inputs.items()), ");"]
+    lines += [*_copy("g", step, 0), *_copy("m", step, number), *_copy("k", contract, None)]
+    lines += ["  initial assume (!rst_ni);"] if "rst_ni" in inputs else []
+    lines += [f"  initial assume (g_{name}_q == m_{name}_q);" for name in step.registers]
+    for name, bits in contract.places.items():
+        if all(net in step.nets for net, _ in bits):
+            here = ", ".join(f"g_{step.nets[net][0]}[{at}]" for net, at in reversed(bits))
+            lines += [f"  initial assume (k_{name}_q == {{{here}}});"]
+            lines += [f"  always @(*) assert (k_{name}_q == {{{here}}});"]
+    lines += [f"  always @(*) assume (!k_{name}_en || k_{name}_a);" for name in contract.owed]
+    lines += [f"  always @(*) assert (g_{name} == m_{name});" for name in step.outputs]
+    lines += [f"  always @(*) assert (g_{name}_q == m_{name}_q);" for name in held]
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def compare(
+    step: Transition,
+    contract: Transition,
+    number: int,
+    tools: Mapping[str, Tool],
+    sources: Mapping[str, str],
+    folder: Path,
+) -> Answer:
+    """Prove or refute that mutant `number` is the original.
+
+    Parameters
+    ----------
+    step, contract : Transition
+    number : int
+    tools : mapping
+        As `tb.formal.prove.find_tools` gives them.
+    sources : mapping
+        Verilog of both, by module.
+    folder : Path
+        For models, logs and a trace.
+
+    Raises
+    ------
+    ToolError
+        When a tool fails or gives no answer in time.
+    """
+
+    def question(kind: str, depth: int, held: Collection[str]) -> tuple[Verdict, set[str]]:
+        text = same(step, contract, number, held)
+        write_model({TOP: text, **sources}, TOP, tools, folder)
+        verdict = ask(tools, folder, kind, depth)
+        lines = text.splitlines()
+        failed = {int(found["line"]) for found in FAILED.finditer((folder / f"{kind}.log").read_text(errors="replace"))}
+        return verdict, {name for name in held if any(f"(g_{name}_q ==" in lines[at - 1] for at in failed)}
+
+    verdict, _ = question("base", FROM_RESET, ())
+    if not verdict.holds:
+        return Answer(Equivalence.DIFFERENT, trace=verdict.trace)
+    for depth in DEPTHS:
+        held = list(step.registers)
+        while True:
+            verdict, wrong = question("induction", depth, held)
+            if verdict.holds:
+                verdict, wrong = question("base", max(depth, FROM_RESET), held)
+                if verdict.holds:
+                    return Answer(Equivalence.EQUIVALENT, depth, len(step.registers) - len(held))
+            if not wrong:
+                break
+            held = [name for name in held if name not in wrong]
+    return Answer(Equivalence.UNDECIDED)

@@ -1,0 +1,180 @@
+"""All mutants of a subject in one netlist; the file ``mutant.hex`` beside the simulation chooses one, 0 is none.
+
+Yosys makes a word-level netlist of the module as elaborated, the modules below it left as they are, lists mutations of
+it and puts them all in, each behind one value of a selector. The netlist takes the module's place under its name and
+with its parameters; with other parameters than the subject's, the module is the source itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tb.mutants.stages import contained
+from tb.mutation.forked import CHOSEN
+from tb.mutation.subject import Header, Subject, read_header
+from tb.synth.tools import Tool
+
+SELECTOR = "mutant_select"
+CLOCK = re.compile(r"clk_i|CLK|RD_CLK|WR_CLK")
+OPTION = re.compile(r"-(?P<name>\w+) (?P<value>\S+)")
+PLACE = re.compile(r"(?P<file>\w+\.v):(?P<line>\d+)\.")
+# Mutations offered for one that is wanted: some touch a clock, and are left out.
+OFFERED = 2
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One change of the netlist, as Yosys tells it.
+
+    Parameters
+    ----------
+    mode : str
+        inv, const0, const1, cnot0 or cnot1: what becomes of the bit (the last two: inverted when another bit is 0, 1).
+    cell, port : str
+        Of the netlist.
+    bit : int
+    wire : str
+        The signal of the source whose bit it is, with the bit; empty when it has no name.
+    line : int
+        Of ``rtl/<module>.v``.
+    command : str
+        The Yosys command, without the selector.
+    """
+
+    mode: str
+    cell: str
+    port: str
+    bit: int
+    wire: str
+    line: int
+    command: str
+
+
+def read_mutation(line: str) -> Mutation:
+    """A line of ``mutate -list``.
+
+    >>> read_mutation("mutate -mode inv -module m -cell u -port Y -portbit 1 -wire a -wirebit 1 -src m.v:3.1-3.9").line
+    3
+    """
+    told: dict[str, list[str]] = {}
+    for option in OPTION.finditer(line):
+        told.setdefault(option["name"], []).append(option["value"])
+    wire = f"{told['wire'][0]}[{told['wirebit'][0]}]" if "wire" in told else ""
+    # The last source tag is the cell's own; those before it, if any, are of the wire's declaration.
+    lines = [int(found["line"]) for text in told.get("src", ()) if (found := PLACE.search(text))]
+    mode, cell, port, bit = (told[name][0] for name in ("mode", "cell", "port", "portbit"))
+    return Mutation(mode, cell, port, int(bit), wire, lines[-1] if lines else 0, line)
+
+
+def list_mutations(
+    subject: Subject, rtl: Mapping[str, str], yosys: Tool, folder: Path, seed: int, wanted: int
+) -> list[Mutation]:
+    """Write ``base.il``, the netlist of `subject`, into `folder`; returns mutations of it.
+
+    Parameters
+    ----------
+    subject : Subject
+    rtl : mapping
+        Sources by module.
+    yosys : Tool
+    folder : Path
+    seed : int
+    wanted : int
+        Mutations, at most.
+
+    Raises
+    ------
+    ToolError
+        When Yosys fails.
+    """
+    inner = f"{subject.module}_mutants"
+    steps = [
+        *elaborated(subject, rtl, folder),
+        f"rename -top {inner}",
+        "opt -keepdc",
+        "wreduce -keepdc",
+        "memory_collect",
+        "opt -keepdc",
+        "setundef -undriven -zero",  # what the source leaves open, an address beside no write for one, is 0
+        "check -assert",
+        "write_rtlil base.il",
+        f"mutate -list {OFFERED * wanted} -seed {seed} -module {inner} -o list.txt",
+    ]
+    run_yosys(yosys, folder, "list", steps)
+    mutations = [read_mutation(line) for line in (folder / "list.txt").read_text().splitlines()]
+    return [each for each in mutations if not CLOCK.fullmatch(each.port)][:wanted]
+
+
+def insert(subject: Subject, rtl: Mapping[str, str], yosys: Tool, folder: Path, mutations: Sequence[Mutation]) -> None:
+    """Put `mutations` into the ``base.il`` in `folder`, the first behind selector 1.
+
+    Leaves ``mutated.il``, and ``rtl/``: all sources, with one that takes the module's place.
+
+    Raises
+    ------
+    ToolError
+        When Yosys fails.
+    LockstepError
+        When the source has no header that can be read.
+    """
+    header, width = read_header(subject.module, rtl[subject.module]), max(1, len(mutations).bit_length())
+    steps = [
+        "read_rtlil base.il",
+        *(
+            each.command.replace("mutate ", f"mutate -ctrl {SELECTOR} {width} {number} ", 1)
+            for number, each in enumerate(mutations, 1)
+        ),
+        "write_rtlil mutated.il",
+        "write_verilog -noattr mutated.v",
+    ]
+    run_yosys(yosys, folder, "insert", steps)
+    place = _place(subject, header, rtl[subject.module], width) + (folder / "mutated.v").read_text()
+    (folder / "rtl").mkdir(exist_ok=True)
+    for name, source in {**rtl, subject.module: place}.items():
+        (folder / "rtl" / f"{name}.v").write_text(source)
+
+
+def elaborated(subject: Subject, rtl: Mapping[str, str], folder: Path, options: str = "") -> list[str]:
+    """Write the sources into `folder`; the commands that read the subject alone, what is below it as black boxes."""
+    module = subject.module
+    below = sorted(contained(module, rtl) - {module})
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    for name in [module, *below]:
+        (folder / "src" / f"{name}.v").write_text(rtl[name])
+    values = " ".join(f"-chparam {name} {value}" for name, value in subject.parameters)
+    return [
+        f"read_verilog -DSYNTHESIS {options} src/{module}.v",
+        *(f"read_verilog -lib -DSYNTHESIS src/{name}.v" for name in below),
+        f"hierarchy -check -top {module} {values}",
+        "proc",
+    ]
+
+
+def run_yosys(yosys: Tool, folder: Path, name: str, steps: Sequence[str]) -> None:
+    """Run commands in `folder`; they and what Yosys says stay there under `name`."""
+    (folder / f"{name}.ys").write_text("\n".join(steps) + "\n")
+    yosys.run(["-Q", "-T", "-s", f"{name}.ys"], folder, f"{name}.log")
+
+
+def _place(subject: Subject, header: Header, source: str, width: int) -> str:
+    """The module that takes the subject's place, and the source under another name."""
+    module, original = subject.module, f"{subject.module}_original"
+    wires = re.sub(r"\boutput(\s+)reg\b", r"output\1wire", header.text)
+    ports = ", ".join(f".{name}({name})" for name in header.ports)
+    values = ", ".join(f".{name}({name})" for name in header.parameters)
+    same = " && ".join(f"{name} == {value}" for name, value in subject.parameters) or "1"
+    return (
+        "`default_nettype wire\n"
+        f"{wires}\n"
+        f"  generate if ({same}) begin : gen_mutants\n"
+        f"    reg [{width - 1}:0] number [0:0];\n"
+        f'    initial $readmemh("{CHOSEN}", number);\n'
+        f"    {module}_mutants u_mutants ({ports}, .{SELECTOR}(number[0]));\n"
+        "  end else begin : gen_original\n"
+        f"    {original} #({values}) u_original ({ports});\n"
+        "  end endgenerate\n"
+        "endmodule\n\n" + re.sub(rf"^module {module}\b", f"module {original}", source, count=1, flags=re.MULTILINE)
+    )
