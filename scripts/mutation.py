@@ -104,23 +104,21 @@ def _try(campaign: Campaign, listed: Listed, jobs: int, errors: list[str]) -> li
     """Simulate all, then prove what survives."""
     work = [job for each, mutations in listed for job in campaign.trials(each, mutations)]
     done = _finish("simulations", work, jobs, errors, workers=processes)
-    if errors:
-        return []
-    killed: dict[str, dict[str, Any]] = {}
+    killed: dict[str, dict[str, Any]] = {each.name: {} for each, _ in listed}
     for result in done.values():
-        killed.setdefault(result["subject"], {}).update(result["killed"])
-    living = [
-        campaign.proof(each, mutations, number)
+        killed[result["subject"]].update(result.get("killed", {}))  # none of a piece with an error
+    judged = [
+        (each, mutations, number)
         for each, mutations in listed
         for number in range(1, len(mutations) + 1)
-        if killed[each.name][str(number)] is None
+        if str(number) in killed[each.name]
     ]
+    living = [campaign.proof(*which) for which in judged if killed[which[0].name][str(which[2])] is None]
     proved = _finish("comparisons with the original", living, jobs, [])
     proofs = {(result["subject"], result["number"]): result for result in proved.values()}
     return [
-        entry(each, number, mutation, killed[each.name][str(number)], proofs.get((each.name, number)))
-        for each, mutations in listed
-        for number, mutation in enumerate(mutations, 1)
+        entry(each, number, mutations[number - 1], killed[each.name][str(number)], proofs.get((each.name, number)))
+        for each, mutations, number in judged
     ]
 
 

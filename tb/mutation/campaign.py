@@ -80,7 +80,7 @@ class Campaign:
                 insert(each, self.rtl, self.tools["yosys"], folder, found)
             return {"mutations": [asdict(mutation) for mutation in found]}
 
-        told = [self._sources(each), each.parameters, self.seed, wanted, _text(netlist)]
+        told = [self._sources(each), each.parameters, each.alone, self.seed, wanted, _text(netlist)]
         return self._job(each.name, "netlist", each.module, told, work)
 
     def trials(self, each: Subject, mutations: Sequence[Mutation]) -> list[Job]:

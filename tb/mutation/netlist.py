@@ -2,7 +2,7 @@
 
 Yosys makes a word-level netlist of the module as elaborated, the modules below it left as they are, lists mutations of
 it and puts them all in, each behind one value of a selector. The netlist takes the module's place under its name and
-with its parameters; with other parameters than the subject's, the module is the source itself.
+with its parameters; where a stage has the module with other parameters too, those are the source itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tb.synth.tools import Tool
 SELECTOR = "mutant_select"
 CLOCK = re.compile(r"clk_i|CLK|RD_CLK|WR_CLK")
 OPTION = re.compile(r"-(?P<name>\w+) (?P<value>\S+)")
-PLACE = re.compile(r"(?P<file>\w+\.v):(?P<line>\d+)\.")
+SOURCE = re.compile(r"\w+\.v:(?P<line>\d+)\.")
+LOOPED = re.compile(r"\\(?P<name>[\w.\[\]]+) ")  # an instance in a loop: gen_row[0].u_row
 # Mutations offered for one that is wanted: some touch a clock, and are left out.
 OFFERED = 2
 
@@ -64,7 +65,7 @@ def read_mutation(line: str) -> Mutation:
         told.setdefault(option["name"], []).append(option["value"])
     wire = f"{told['wire'][0]}[{told['wirebit'][0]}]" if "wire" in told else ""
     # The last source tag is the cell's own; those before it, if any, are of the wire's declaration.
-    lines = [int(found["line"]) for text in told.get("src", ()) if (found := PLACE.search(text))]
+    lines = [int(found["line"]) for text in told.get("src", ()) if (found := SOURCE.search(text))]
     mode, cell, port, bit = (told[name][0] for name in ("mode", "cell", "port", "portbit"))
     return Mutation(mode, cell, port, int(bit), wire, lines[-1] if lines else 0, line)
 
@@ -120,7 +121,8 @@ def insert(subject: Subject, rtl: Mapping[str, str], yosys: Tool, folder: Path, 
     LockstepError
         When the source has no header that can be read.
     """
-    header, width = read_header(subject.module, rtl[subject.module]), max(1, len(mutations).bit_length())
+    source, width = rtl[subject.module], max(1, len(mutations).bit_length())
+    header = read_header(subject.module, source)
     steps = [
         "read_rtlil base.il",
         *(
@@ -131,7 +133,11 @@ def insert(subject: Subject, rtl: Mapping[str, str], yosys: Tool, folder: Path, 
         "write_verilog -noattr mutated.v",
     ]
     run_yosys(yosys, folder, "insert", steps)
-    place = _place(subject, header, rtl[subject.module], width) + (folder / "mutated.v").read_text()
+    # As tb.common.drivers.looped finds them: gen_row_0_u_row.
+    netlist = LOOPED.sub(
+        lambda found: re.sub(r"[.\[\]]+", "_", found["name"]) + " ", (folder / "mutated.v").read_text()
+    )
+    place = _alone(header, netlist, width) if subject.alone else _beside(subject, header, source, netlist, width)
     (folder / "rtl").mkdir(exist_ok=True)
     for name, source in {**rtl, subject.module: place}.items():
         (folder / "rtl" / f"{name}.v").write_text(source)
@@ -159,8 +165,24 @@ def run_yosys(yosys: Tool, folder: Path, name: str, steps: Sequence[str]) -> Non
     yosys.run(["-Q", "-T", "-s", f"{name}.ys"], folder, f"{name}.log")
 
 
-def _place(subject: Subject, header: Header, source: str, width: int) -> str:
-    """The module that takes the subject's place, and the source under another name."""
+def _selector(width: int) -> str:
+    """Verilog that reads the mutant's number."""
+    return (
+        f"  reg [{width - 1}:0] {SELECTOR}_file [0:0];\n"
+        f'  initial $readmemh("{CHOSEN}", {SELECTOR}_file);\n'
+        f"  wire [{width - 1}:0] {SELECTOR} = {SELECTOR}_file[0];\n"
+    )
+
+
+def _alone(header: Header, netlist: str, width: int) -> str:
+    """The netlist as the module itself: what looks into the module finds its signals."""
+    head = f"{header.before_ports} ({', '.join(header.ports)});\n{_selector(width)}"
+    text = re.sub(r"^module .*?\);\n", lambda found: head, netlist, count=1, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(rf"^  (input|wire) (\[\d+:0\] )?{SELECTOR};\n", "", text, flags=re.MULTILINE)
+
+
+def _beside(subject: Subject, header: Header, source: str, netlist: str, width: int) -> str:
+    """The netlist where the parameters are the subject's, the source where they are others."""
     module, original = subject.module, f"{subject.module}_original"
     wires = re.sub(r"\boutput(\s+)reg\b", r"output\1wire", header.text)
     ports = ", ".join(f".{name}({name})" for name in header.ports)
@@ -170,11 +192,12 @@ def _place(subject: Subject, header: Header, source: str, width: int) -> str:
         "`default_nettype wire\n"
         f"{wires}\n"
         f"  generate if ({same}) begin : gen_mutants\n"
-        f"    reg [{width - 1}:0] number [0:0];\n"
-        f'    initial $readmemh("{CHOSEN}", number);\n'
-        f"    {module}_mutants u_mutants ({ports}, .{SELECTOR}(number[0]));\n"
+        f"{_selector(width)}"
+        f"    {module}_mutants u_mutants ({ports}, .{SELECTOR}({SELECTOR}));\n"
         "  end else begin : gen_original\n"
         f"    {original} #({values}) u_original ({ports});\n"
         "  end endgenerate\n"
-        "endmodule\n\n" + re.sub(rf"^module {module}\b", f"module {original}", source, count=1, flags=re.MULTILINE)
+        "endmodule\n\n"
+        + re.sub(rf"^module {module}\b", f"module {original}", source, count=1, flags=re.MULTILINE)
+        + netlist
     )

@@ -28,9 +28,13 @@ VALUE = re.compile(r"^  parameter \\(?P<name>\w+) (?:(?P<number>-?\d+)|\d+'(?P<b
 
 @dataclass(frozen=True)
 class Header:
-    """The interface of a module: `text` up to the closing bracket of its ports, names of its parameters and ports."""
+    """The interface of a module: `text` up to the closing bracket of its ports, names of its parameters and ports.
+
+    `before_ports` is the text up to where the ports begin.
+    """
 
     text: str
+    before_ports: str
     parameters: tuple[str, ...]
     ports: tuple[str, ...]
 
@@ -45,11 +49,14 @@ class Subject:
     parameters : tuple of (str, int)
         All of them, in order.
     stages : tuple of Stage
+    alone : bool
+        Whether none of them holds the module with other parameters as well.
     """
 
     module: str
     parameters: tuple[tuple[str, int], ...]
     stages: tuple[Stage, ...]
+    alone: bool = True
 
     @property
     def name(self) -> str:
@@ -75,7 +82,8 @@ def read_header(module: str, source: str) -> Header:
             f"rtl/{module}.v has no header `module {module} #( ... ) ( ... );`, brackets closed at a line's begin"
         )
     names = tuple(each["name"] for each in PARAMETER.finditer(found["parameters"] or ""))
-    return Header(found[0], names, tuple(each["name"] for each in PORT.finditer(found["ports"])))
+    before = found[0][: found.start("ports") - found.start() - 1].rstrip()
+    return Header(found[0], before, names, tuple(each["name"] for each in PORT.finditer(found["ports"])))
 
 
 def read_elaborated(text: str) -> dict[str, set[tuple[tuple[str, int], ...]]]:
@@ -131,6 +139,7 @@ def subjects(stages: Sequence[Stage], rtl: Mapping[str, str], folder: Path) -> l
             if stage.top == home:
                 values |= dict.fromkeys(sorted(each.get(module, ())))
         for parameters in values:
-            holding = (stage for stage, each in zip(stages, held, strict=True) if parameters in each.get(module, ()))
-            found.append(Subject(module, parameters, tuple(holding)))
+            places = [at for at, each in enumerate(held) if parameters in each.get(module, ())]
+            alone = all(len(held[at][module]) == 1 for at in places)
+            found.append(Subject(module, parameters, tuple(stages[at] for at in places), alone))
     return found
