@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 
 def _copy(side: str, step: Transition, selector: int | None) -> list[str]:
     """The lines of a copy with its registers; its signals begin with `side`."""
-    pins = [f".{name}({name})" for name in ("clk_i", *step.inputs)]
+    pins = [f".{name}({name})" for name in (*(["clk_i"] if step.clocked else []), *step.inputs)]
     pins += [f".{SELECTOR}({step.selector}'d{selector})"] if selector is not None else []
     ports = {**step.outputs, **{f"{name}_{end}": 1 for name in step.owed for end in ("a", "en")}}
     pins += [f".{name}({side}_{name})" for name in ports]

@@ -43,6 +43,8 @@ class Transition:
         The outputs that show named nets, and their widths, by net.
     owed : tuple of str
         Assumptions: outputs ``<name>_en``, whether it speaks, and ``<name>_a``, what has to hold then.
+    clocked : bool
+        Whether it has the port ``clk_i``.
     """
 
     top: str
@@ -53,6 +55,7 @@ class Transition:
     places: Mapping[str, tuple[Bit, ...]]
     nets: Mapping[str, tuple[str, int]]
     owed: tuple[str, ...]
+    clocked: bool
 
 
 def write_transition(
@@ -144,4 +147,4 @@ def _evert(top: str, module: Json, nets: Collection[str]) -> Transition:
             bits = module["netnames"][net]["bits"]
             shown[net] = (f"n{at}", len(bits))
             ports[f"n{at}"] = {"direction": "output", "bits": bits}
-    return Transition(top, inputs, outputs, registers, selector, places, shown, tuple(owed))
+    return Transition(top, inputs, outputs, registers, selector, places, shown, tuple(owed), "clk_i" in ports)
