@@ -84,6 +84,8 @@ class Run:
         """Write the result of a case that was run; returns it with all that the summary needs."""
         whole = {**result, "key": self.keys[case.name], "job": case.name, "mode": case.mode, "layer": case.group}
         write_json(self.place(case), whole)
+        for begun in (self.out / "work").glob(f"{self.keys[case.name]}.*") if whole["passed"] else ():
+            shutil.rmtree(begun, ignore_errors=True)
         return {**whole, "kept": False}
 
 
