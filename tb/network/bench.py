@@ -207,7 +207,7 @@ def build(
     rtl_sources = sorted(rtl_folder(rtl).glob("*.v"))
     random_start = initial.random_start()
     if random_start and simulator == "verilator":
-        raise LockstepError("INIT=random: the network testbench in Verilator misreads drawn layers so; take SIM=icarus")
+        raise LockstepError("INIT=random: the network testbench in Verilator was not seen to pass so; take SIM=icarus")
     if random_start:
         rtl_sources = initial.randomized(rtl_sources, folder / "random", simulator)
     sources = [TESTBENCH, *rtl_sources]
