@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST = 600  # characters of a message: what a file says must not flood the terminal
+
 
 class LockstepError(Exception):
     """Bad input, told in one line: what is wrong, where, and what would be right.
@@ -11,4 +13,7 @@ class LockstepError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        if not line.isprintable():  # as a file's own words may be: what it says must not steer the terminal
+            line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        super().__init__(line if len(line) <= MOST else f"{line[: MOST // 2]} ... {line[5 - MOST // 2 :]}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from model.errors import LockstepError
+
+MOST_BYTES = 1 << 28  # of a file that is read at once, so that none asks for all memory
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # where a JSON text may hold a surrogate
 
 
 def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]) -> None:
@@ -106,13 +112,51 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def require_file(path: Path, expected: str = "a file", most: int | None = None) -> None:
+    """Raise LockstepError unless `path` is a regular file, of `most` bytes at most: a pipe would be waited for."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise LockstepError(f"cannot read {path}: {reason}; expected {expected}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise LockstepError(f"cannot read {path}: it is {_kind(found.st_mode)}; expected {expected}")
+    if most is not None and found.st_size > most:
+        raise LockstepError(f"cannot read {path}: it has {found.st_size} bytes; expected {expected} of {most} at most")
+
+
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "no regular file"
+
+
+def read_bytes(path: Path, expected: str = "a file", most: int = MOST_BYTES) -> bytes:
+    """The content of the regular file `path`, of `most` bytes at most; LockstepError where it cannot be had."""
+    require_file(path, expected, most)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise LockstepError(f"cannot read {path}: {error.strerror or error}; expected {expected}") from error
+
+
 def read_json(path: Path) -> Any:
     """Parse the JSON file `path`.
 
     Raises
     ------
     LockstepError
-        When it is missing, unreadable or not JSON (with line and column), or an object names a key twice.
+        When it is missing, unreadable or not JSON (with line and column), as `parse_json` says.
+    """
+    return parse_json(read_bytes(path, "JSON"), str(path))
+
+
+def parse_json(content: bytes, where: str) -> Any:
+    """The value of the JSON text `content`, each object's keys once, each number one that other readers have too.
+
+    Raises
+    ------
+    LockstepError
+        For what is not JSON (with line and column), an object that names a key twice, NaN and infinities, whole
+        numbers that 64 bits do not hold, half characters; begins with `where`.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,16 +164,30 @@ def read_json(path: Path) -> Any:
         if len(found) < len(pairs):  # Python would take the last one and say nothing
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise LockstepError(f"{path}: the key {twice!r} stands twice in one object; expected it once")
+            raise LockstepError(f"{where}: the key {twice!r} stands twice in one object; expected it once")
         return found
 
+    def whole(text: str) -> int:
+        if len(text) > 20 or not -(1 << 63) <= (value := int(text)) < 1 << 64:
+            raise LockstepError(f"{where}: the number {text:.24} does not fit 64 bits; expected one that does")
+        return value
+
+    def finite(text: str) -> float:
+        if not math.isfinite(value := float(text)):
+            raise LockstepError(f"{where}: the number {text:.24} is not finite; expected one that is")
+        return value
+
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=once)
-    except OSError as error:
-        raise LockstepError(f"cannot read {path}: {error.strerror or error}") from error
+        text = content.decode()
+        value = json.loads(text, object_pairs_hook=once, parse_int=whole, parse_float=finite, parse_constant=finite)
+        if HALF.search(text):  # "\\ud800" alone is no character: whoever prints it or names a file by it fails
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
-        raise LockstepError(f"{path} is not UTF-8 text (byte {error.start}); expected JSON") from error
+        raise LockstepError(f"{where} is not UTF-8 text (byte {error.start}); expected JSON") from error
+    except UnicodeEncodeError as error:
+        raise LockstepError(f"{where} holds {error.object[error.start]!r}, half a character; expected text") from error
     except json.JSONDecodeError as error:
-        raise LockstepError(f"{path} line {error.lineno} column {error.colno}: {error.msg}; expected JSON") from error
+        raise LockstepError(f"{where} line {error.lineno} column {error.colno}: {error.msg}; expected JSON") from error
     except RecursionError as error:
-        raise LockstepError(f"{path} is nested too deeply to be one of ours; expected JSON") from error
+        raise LockstepError(f"{where} is nested too deeply to be one of ours; expected JSON") from error
+    return value
