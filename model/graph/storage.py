@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
-from model.files import write_atomic
+from model.files import parse_json, read_bytes, write_atomic
 from model.graph.graph import IntegerGraph, Layer
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, format_of, int_of
 
 FORMAT, VERSION = "lockstep-graph", 1
 SUFFIX = ".graph.zip"
-MAX_BYTES = 1 << 28  # of one member, so that a forged header cannot ask for all memory
 ZOO = Path(__file__).resolve().parent.parent / "zoo"
 # What a damaged or forged file makes zipfile, json and the code below raise; a RuntimeError is an encrypted member.
 DAMAGE = (
@@ -88,8 +87,7 @@ def save(graph: IntegerGraph, path: Path) -> None:
         When the file cannot be written.
     """
     members: dict[str, bytes] = {}
-    head = graph.describe() | {"format": FORMAT, "version": VERSION, "sha256": graph.sha256, "meta": dict(graph.meta)}
-    members["graph.json"] = (json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    members["graph.json"] = (json.dumps(_head(graph), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
     for index, layer in enumerate(graph.layers):
         members[f"{index}.weight"] = pack_codes(layer.weight, layer.wgt)
         members[f"{index}.multiplier"] = layer.multiplier.astype("<i8").tobytes()
@@ -101,23 +99,31 @@ def save(graph: IntegerGraph, path: Path) -> None:
     write_atomic(path, buffer.getvalue())
 
 
+def _head(graph: IntegerGraph) -> dict[str, Any]:
+    """What graph.json says."""
+    return graph.describe() | {
+        "format": FORMAT,
+        "version": VERSION,
+        "sha256": graph.sha256,
+        "meta": dict(graph.meta),
+    }
+
+
 def load(path: Path) -> IntegerGraph:
     """Read the graph in `path`.
 
     Raises
     ------
     LockstepError
-        When it is missing, not such a file, truncated, of another version, or its hash does not fit its content.
+        When it is missing, not such a file, truncated, of another version, its hash does not fit its content, or it
+        holds anything that `save` would not have written.
     """
+    content = read_bytes(path, f"an integer graph (*{SUFFIX})")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read(archive)
     except LockstepError as error:
         raise LockstepError(f"{path}: {error}") from error
-    except OSError as error:
-        raise LockstepError(
-            f"cannot read {path}: {error.strerror or error}; expected an integer graph (*{SUFFIX})"
-        ) from error
     except DAMAGE as error:
         raise LockstepError(
             f"{path} is not a whole integer graph ({type(error).__name__}: {error}); make it again or restore it"
@@ -126,14 +132,15 @@ def load(path: Path) -> IntegerGraph:
 
 def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
     info = archive.getinfo(name)
-    if info.file_size > MAX_BYTES or (size is not None and info.file_size != size):
-        expected = f"at most {MAX_BYTES}" if size is None else str(size)
-        raise LockstepError(f"member {name} has {info.file_size} bytes; expected {expected}")
+    if info.compress_type != zipfile.ZIP_STORED:  # a few bytes could stand for all memory
+        raise LockstepError(f"member {name} is compressed; expected it as it is")
+    if size is not None and info.file_size != size:
+        raise LockstepError(f"member {name} has {info.file_size} bytes; expected {size}")
     return archive.read(info)
 
 
 def _read(archive: zipfile.ZipFile) -> IntegerGraph:
-    head = json.loads(_member(archive, "graph.json"))
+    head = parse_json(_member(archive, "graph.json"), "graph.json")
     if head["format"] != FORMAT or head["version"] != VERSION:
         raise LockstepError(f"is {head['format']!r} version {head['version']!r}; expected {FORMAT!r} version {VERSION}")
     layers = tuple(_read_layer(archive, index, item) for index, item in enumerate(head["layers"]))
@@ -150,6 +157,13 @@ def _read(archive: zipfile.ZipFile) -> IntegerGraph:
             f"its content hashes to {graph.sha256[:12]}..., not to the {str(head['sha256'])[:12]}... that it states; "
             "the file was altered: make it again or restore it"
         )
+    if json.dumps(head, sort_keys=True) != json.dumps(_head(graph), sort_keys=True):  # "3", 3.0 and true are no 3 or 1
+        raise LockstepError("graph.json says things in words that are not ours; make it again or restore it")
+    expected = {"graph.json"} | {f"{i}.{part}" for i in range(len(layers)) for part in ("weight", "multiplier", "bias")}
+    names = archive.namelist()
+    odd = next((name for name in names if name not in expected or names.count(name) > 1), None)
+    if odd is not None:
+        raise LockstepError(f"member {odd!r} {'stands twice' if odd in expected else 'is none of a graph'}")
     return graph
 
 
@@ -160,7 +174,10 @@ def _read_layer(archive: zipfile.ZipFile, index: int, item: dict[str, Any]) -> L
     if wgt.bits > 8:
         raise LockstepError(f"layer {index} has weights of {wgt.bits} bits; expected at most 8")
     count = shape[0] * shape[1] * shape[2] * shape[3]
-    codes = unpack_codes(_member(archive, f"{index}.weight", -(-count * wgt.bits // 8)), count, wgt)
+    data = _member(archive, f"{index}.weight", -(-count * wgt.bits // 8))
+    if data[-1] & ((1 << (-count * wgt.bits % 8)) - 1):
+        raise LockstepError(f"member {index}.weight does not end in zeros; expected nothing behind the last weight")
+    codes = unpack_codes(data, count, wgt)
     return Layer(
         name=str(item["name"]),
         weight=codes.astype(wgt.dtype).reshape(shape),  # (out, in, ky, kx)
