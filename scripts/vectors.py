@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import math
 import re
 import sys
 import time
@@ -16,6 +18,7 @@ import numpy as np
 
 from model.dataset import DIGITS_SHAPE, DIGITS_SHAPES, load_digits, load_test_image, read_image
 from model.errors import LockstepError
+from model.files import read_bytes
 from model.golden.tiling import require_psum_bits
 from model.graph import storage
 from model.graph.graph import IntegerGraph
@@ -143,14 +146,27 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
 
 
 def read_array(path: Path) -> Array:
-    """The uint8 array in the file `path` (.npy)."""
+    """The uint8 array in the file `path` (.npy), which holds its pixels and nothing else.
+
+    Raises
+    ------
+    LockstepError
+        For any other file.
+    """
+    data = read_bytes(path, "an uint8 array as .npy")
+    file = io.BytesIO(data)
     try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if (version := np.lib.format.read_magic(file)) != (1, 0):
+            raise ValueError(f"version {version} of the format")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # NumPy and the parser of the header raise many kinds
         raise LockstepError(f"cannot read {path} ({error}); expected an uint8 array as .npy") from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+    if dtype != np.uint8:
         raise LockstepError(f"{path} is no uint8 array; expected pixels 0..255")
-    return array
+    rest = data[file.tell() :]
+    if math.prod(shape) != len(rest):
+        raise LockstepError(f"{path} holds {len(rest)} bytes of pixels; expected {math.prod(shape):.6g}: {shape}")
+    return np.frombuffer(rest, np.uint8).reshape(shape, order="F" if fortran else "C")
 
 
 def write(args: argparse.Namespace) -> dict[str, Any]:

@@ -158,8 +158,9 @@ def read_os_manifest(path: Path) -> OsManifest:
     LockstepError
         When it is missing, not JSON, or inconsistent; begins with the path and names the entry.
     """
+    value = read_json(path)
     try:
-        manifest: OsManifest = build(OsManifest, read_json(path))
+        manifest: OsManifest = build(OsManifest, value)
     except LockstepError as error:
-        raise error if str(error).startswith(str(path)) else LockstepError(f"{path}: {error}") from error
+        raise LockstepError(f"{path}: {error}") from error
     return manifest

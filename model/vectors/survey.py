@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
+from model.files import MOST_BYTES, require_file
 
 MAX_HEADER, MAX_FILES, MAX_DEPTH = 64, 200_000, 3
 HINTS = {
@@ -168,6 +169,7 @@ def _profile(path: Path) -> tuple[int, int, int] | None:
             header = next((i for i, line in enumerate(head) if line and not line.strip(b"01")), None)
             if header is None:
                 return None
+            require_file(path, "a vector file", MOST_BYTES)
             file.seek(0)
             lines = file.read().rstrip().count(b"\n") + 1
     except OSError as error:
