@@ -5,9 +5,11 @@ Every set comes as pixels uint8 (n, channels, height, width), the network's 8-bi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,13 +19,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from model.errors import LockstepError
-from model.files import write_atomic
+from model.files import read_bytes, require_file, write_atomic
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, int, int]
 CIFAR_FOLDER = "cifar-10-batches-py"
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_SHAPE = (3, 32, 32)
+BATCH_BYTES = 1 << 26  # more than a batch has
+PLACES = ("PUT", "BINPUT", "LONG_BINPUT")  # what a pickle numbers for later use
+CACHED = ("train_pixels", "train_labels", "test_pixels", "test_labels")
+MOST_PIXELS = 1 << 26  # of an image file
 DIGITS_SHAPE = (1, 8, 8)
 SIGNAL_SHAPE = (8, 1, 8)  # the digits as eight signals, one a row, of eight samples
 DIGITS_SHAPES = (DIGITS_SHAPE, SIGNAL_SHAPE)
@@ -143,13 +149,17 @@ ARRAY_PARTS: dict[str, Any] = {"ndarray": np.ndarray, "dtype": _dtype, "_reconst
 def _read_batch(path: Path) -> tuple[Array, Array]:
     """Pixels (10000, 3, 32, 32) and labels of one batch file."""
     try:
-        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load()
+        data = read_bytes(path, f"the six batches of {CIFAR_FOLDER}", BATCH_BYTES)
+        for code, argument, _ in pickletools.genops(data):
+            if code.name in PLACES and int(argument or 0) > len(
+                data
+            ):  # the unpickler makes room for all places before it
+                raise pickle.UnpicklingError(f"{code.name} {argument}")
+        content = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
         pixels = np.asarray(content[b"data"], dtype=np.uint8)
         labels = np.asarray(content[b"labels"], dtype=np.int64)
-    except OSError as error:
-        raise LockstepError(
-            f"cannot read {path}: {error.strerror}; expected the six batches of {CIFAR_FOLDER}"
-        ) from error
+    except LockstepError:
+        raise
     except Exception as error:  # a damaged pickle raises almost anything
         raise LockstepError(
             f"{path} is not a batch of {CIFAR_FOLDER} ({type(error).__name__}: {error}); download it again"
@@ -198,7 +208,7 @@ def _load_images(folder: Path, shape: Shape, cache: Path | None) -> Dataset:
     listed = [path for by_class in files.values() for paths in by_class.values() for path in paths]
     source = f"image folder of {len(listed):,} files ({', '.join(sorted({path.suffix.lower() for path in listed}))})"
     stored = None if cache is None else cache / f"images-{_listing_hash(folder, shape, files)}.npz"
-    if stored is not None and (dataset := _from_cache(stored, classes)) is not None:
+    if stored is not None and (dataset := _from_cache(stored, classes, shape)) is not None:
         return replace(dataset, source=source)
     splits: dict[str, Array] = {}
     for split, by_class in files.items():
@@ -224,22 +234,31 @@ def _listing_hash(folder: Path, shape: Shape, files: dict[str, dict[str, list[Pa
     return hashlib.sha256(repr((shape, listing)).encode()).hexdigest()[:24]
 
 
-def _from_cache(stored: Path, classes: tuple[str, ...]) -> Dataset | None:
-    """The set kept in `stored`; None, and the file removed, when it is damaged: a cache is only a cache."""
+def _from_cache(stored: Path, classes: tuple[str, ...], shape: Shape) -> Dataset | None:
+    """The set kept in `stored`; None, and the file removed, when it is not one of ours: a cache is only a cache."""
     if not stored.exists():
         return None
     try:
+        require_file(stored)
+        with zipfile.ZipFile(stored) as archive:  # members as they are: no few bytes that stand for all memory
+            packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
         with stored.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Dataset(
-                train_pixels=arrays["train_pixels"],
-                train_labels=arrays["train_labels"],
-                test_pixels=arrays["test_pixels"],
-                test_labels=arrays["test_labels"],
-                classes=classes,
-            )
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+            parts = {} if packed else {name: arrays[name] for name in CACHED}
+        sound = all(
+            len(parts[f"{split}_pixels"]) == len(labels := parts[f"{split}_labels"])
+            and parts[f"{split}_pixels"].dtype == np.uint8
+            and parts[f"{split}_pixels"].shape[1:] == shape
+            and (labels.dtype, labels.ndim) == (np.int64, 1)
+            and ((labels >= 0) & (labels < len(classes))).all()
+            for split in ("train", "test")
+        )
+        if sound:
+            return Dataset(**parts, classes=classes)
+    except Exception:  # NumPy and zipfile raise many kinds on damaged files
+        pass
+    with contextlib.suppress(OSError):
         stored.unlink()
-        return None
+    return None
 
 
 def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
@@ -269,11 +288,19 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
     channels, height, width = shape
     if channels not in (1, 3):
         raise LockstepError(f"an image file has 1 or 3 channels; the network takes {channels}")
+    content = read_bytes(path, "an image")
     try:
-        with Image.open(path) as opened:
+        with Image.open(io.BytesIO(content)) as opened:
+            size = opened.size  # as the header claims, before the pixels have room
+            if not resize and size != (width, height):
+                raise LockstepError(f"image {path} is {size[0]}x{size[1]}; the network takes {width}x{height}")
+            if size[0] * size[1] > MOST_PIXELS:
+                raise LockstepError(f"image {path} is {size[0]}x{size[1]}; expected {MOST_PIXELS} pixels at most")
             deep = opened.mode if opened.mode == "F" or opened.mode.startswith("I") else ""
             clear = opened.has_transparency_data and opened.convert("RGBA").getchannel("A").getextrema() != (255, 255)
             image = opened.convert("RGB" if channels == 3 else "L")
+    except LockstepError:
+        raise
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise LockstepError(f"cannot read image {path} ({type(error).__name__}: {error})") from error
     if deep:  # Pillow would cut such values off at 255
@@ -282,8 +309,6 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
         raise LockstepError(f"image {path} is transparent in places; save it on the background that it should have")
     if resize:
         image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    if image.size != (width, height):
-        raise LockstepError(f"image {path} is {image.size[0]}x{image.size[1]}; the network takes {width}x{height}")
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels).transpose(2, 0, 1)  # (channel, y, x)
 
 
