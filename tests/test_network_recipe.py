@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -101,7 +102,12 @@ def test_impossible_legs(changes, told):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("batch = ", "net.toml: Invalid value"), ("batch = 3", "net.toml: 'float'"), ("[float]\n[qat]", "net")],
+    [
+        ("batch = ", "net.toml: Invalid value"),
+        ("batch = 3", "net.toml: float is no table"),
+        ("[float]\n[qat]", "net"),
+        ("a = " + "[" * 100_000, "net.toml"),
+    ],
 )
 def test_a_recipe_file_that_is_none(text, told, tmp_path, monkeypatch):
     (tmp_path / "net.toml").write_text(text)
@@ -159,3 +165,23 @@ def test_without_warm_up_the_rate_only_falls():
 def test_a_recipe_does_not_change_under_way():
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe().seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("batch = ", "batch = 0.5 # ", "batch is 0.5; expected a whole number"),
+        ("seed = ", "seed = true # ", "seed is True; expected a whole number"),
+        ("flip = ", 'flip = "yes" # ', "flip is 'yes'; expected true or false"),
+        ("peak_rate = ", "peak_rate = inf # ", "float.peak_rate is inf; expected a finite number"),
+        ("epochs = ", "epochs = 3.0 # ", "float.epochs is 3.0; expected a whole number"),
+        ("network = ", "network = 3 # ", "network is 3; expected a text"),
+    ],
+)
+def test_an_entry_of_another_kind_is_refused(old, new, told, tmp_path, monkeypatch):
+    """They were taken as they were, or failed far from here: found by make fuzz."""
+    text = (recipes.FOLDER / "tiny.toml").read_text()
+    (tmp_path / "tiny.toml").write_text(re.sub(rf"^{old}", new, text, count=1, flags=re.MULTILINE))
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    with pytest.raises(LockstepError, match=re.escape(f"tiny.toml: {told}")):
+        load("tiny")

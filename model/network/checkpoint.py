@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from model.errors import LockstepError
-from model.files import write_atomic
+from model.files import read_bytes, write_atomic
 from model.network.processes import from_first, process_index
+
+MOST_BYTES = 1 << 34  # of a checkpoint
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -36,15 +38,14 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     LockstepError
         When the file is damaged or no checkpoint.
     """
-    try:
-        content = path.read_bytes() if process_index() == 0 and path.exists() else None
-    except OSError as error:
-        raise not_whole(path, error) from error
+    content = read_bytes(path, "a checkpoint", MOST_BYTES) if process_index() == 0 and path.exists() else None
     file = from_first(content, device)
     if file is None:
         return None
     try:
         with zipfile.ZipFile(file) as archive:  # torch.load does not look at the checksums that it wrote
+            if packed := next((each for each in archive.infolist() if each.compress_type != zipfile.ZIP_STORED), None):
+                raise ValueError(f"{packed.filename} is compressed")  # a few bytes could stand for all memory
             if damaged := archive.testzip():
                 raise ValueError(f"{damaged} is damaged")
         file.seek(0)

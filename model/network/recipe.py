@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
+from model.files import read_bytes
 from model.graph.storage import run_name
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, named
@@ -18,6 +20,12 @@ from model.numeric.weights import WeightFormat, named
 FOLDER = Path(__file__).resolve().parent / "recipes"
 NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every")
 FORMATS = ("weight_bits", "act_bits", "weights")
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of entries, by their type in the dataclass
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "str": ((str,), "a text"),
+}
 MAX_SEED = (1 << 31) - 1  # a generator is seeded with seed << 32 plus leg and epoch, in 64 bits
 
 
@@ -167,24 +175,50 @@ def load(net: str, **changes: int | str | None) -> Recipe:
     elif "weight_bits" in changes:
         changes["weights"] = ""
     content = _read(net)
-    try:
-        own = Recipe(**_legs(content) | {key: changes[key] for key in FORMATS if key in changes}).run_name
-    except (TypeError, KeyError) as error:
-        raise LockstepError(f"{net}.toml: {error}") from error
+    own = _made(net, content | {key: changes[key] for key in FORMATS if key in changes}).run_name
     if own in shipped():
         net, content = own, _read(own)
+        _made(net, content)
+    changed = dict(content)
+    for leg in ("float", "qat"):
+        if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
+            changed[leg] = content[leg] | {"epochs": epochs}
     try:
-        for leg in ("float", "qat"):
-            if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
-                content[leg]["epochs"] = epochs
-        return Recipe(**_legs(content | changes))
-    except (TypeError, KeyError) as error:
+        return Recipe(**_legs(changed | changes))
+    except TypeError as error:
+        raise LockstepError(f"{net}.toml: {error}") from error
+
+
+def _made(net: str, content: dict[str, Any]) -> Recipe:
+    """The recipe that the file of `net` says; LockstepError names the file."""
+    try:
+        return Recipe(**_legs(content))
+    except (TypeError, KeyError, LockstepError) as error:
         raise LockstepError(f"{net}.toml: {error}") from error
 
 
 def _legs(content: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a Recipe in `content`, as TOML has them."""
-    return content | {leg: Leg(**content[leg]) for leg in ("float", "qat")}
+    """The fields of a Recipe in `content`, as TOML has them, each of its kind."""
+    for leg in ("float", "qat"):
+        if not isinstance(content.get(leg), dict):
+            raise LockstepError(f"{leg} is no table; expected [{leg}] with the entries of a leg")
+        _check_kinds(Leg, content[leg], f"{leg}.")
+    legs = {leg: Leg(**content[leg]) for leg in ("float", "qat")}
+    _check_kinds(Recipe, content | legs)
+    return content | legs
+
+
+def _check_kinds(cls: Any, entries: dict[str, Any], where: str = "") -> None:
+    """Raise LockstepError unless every entry has the type that the dataclass says; whole numbers do for real ones."""
+    for field in dataclasses.fields(cls):
+        kind, value = str(field.type), entries.get(field.name)
+        if field.name not in entries or kind not in KINDS:
+            continue
+        types, expected = KINDS[kind]
+        if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
+            raise LockstepError(f"{where}{field.name} is {value!r:.60}; expected {expected}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise LockstepError(f"{where}{field.name} is {value}; expected a finite number")
 
 
 def shipped() -> list[str]:
@@ -197,6 +231,6 @@ def _read(net: str) -> dict[str, Any]:
         raise LockstepError(f"no network {net!r}; expected one of {', '.join(shipped())}")
     path = FOLDER / f"{net}.toml"
     try:
-        return tomllib.loads(path.read_text())
-    except ValueError as error:
+        return tomllib.loads(read_bytes(path, "a recipe").decode())
+    except (ValueError, RecursionError) as error:
         raise LockstepError(f"{path.name}: {error}") from error
