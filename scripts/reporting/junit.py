@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from model.errors import LockstepError
+from model.files import MOST_BYTES, require_file
 
 OUTCOMES = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 
@@ -41,6 +42,7 @@ def read(path: Path) -> Tests:
         When it is missing or not XML.
     """
     tests = Tests()
+    require_file(path, "the xUnit file of `make test`", MOST_BYTES)
     try:
         for _, case in ElementTree.iterparse(path):
             if case.tag != "testcase":
@@ -55,6 +57,6 @@ def read(path: Path) -> Tests:
             case.clear()
     except OSError as error:
         raise LockstepError(f"cannot read {path}: {error.strerror or error}") from error
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise LockstepError(f"{path}: {error}; expected the xUnit file of `make test`") from error
     return tests

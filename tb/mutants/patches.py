@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
+from model.files import read_bytes
 
 PATCHES = Path(__file__).resolve().parent
 COMMENT = re.compile(r"# Fault: (?P<fault>.+)\. Stands for: (?P<stands_for>.+)\.")
@@ -97,8 +98,8 @@ def read_mutant(path: Path) -> Mutant:
     if not NAME.fullmatch(path.stem):
         raise LockstepError(f"{path}: a mutant is named by its fault, in lower case with underscores")
     try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, "a patch").decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
         raise LockstepError(f"cannot read {path}: {error}") from error
     comment = COMMENT.fullmatch(lines[0])
     if comment is None:

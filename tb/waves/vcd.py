@@ -10,9 +10,13 @@ from types import TracebackType
 from typing import TextIO
 
 from model.errors import LockstepError
+from model.files import require_file
 
 PICOSECONDS = {"s": 10**12, "ms": 10**9, "us": 10**6, "ns": 1000, "ps": 1}
 SCALE = re.compile(r"(1|10|100)\s*(s|ms|us|ns|ps)")
+MOST_LINE = 1 << 20
+TIME, WIDTH = re.compile("#[0-9]{1,19}"), re.compile("[0-9]{1,6}")
+REAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]{1,3})?|[-+]?(nan|inf)")
 MARKS = ("$dumpvars", "$dumpall", "$dumpon", "$dumpoff", "$end")  # around changes, which count all the same
 
 
@@ -58,13 +62,15 @@ class Dump:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.signals: dict[str, tuple[str, int]] = {}
+        self._widths: dict[str, int] = {}  # by identifier code
         self.scale = 1
         self.date = ""
+        require_file(path, "a VCD dump")
         try:
             self._file: TextIO = path.open(encoding="latin-1")
         except OSError as error:
             raise LockstepError(f"cannot read {path}: {error.strerror or error}") from error
-        self._tokens = (token for line in self._file for token in line.split())
+        self._tokens = (token for line in self._lines() for token in line.split())
         try:
             self._header()
         except BaseException:
@@ -76,6 +82,12 @@ class Dump:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._file.readline(MOST_LINE):
+            if len(line) == MOST_LINE:
+                raise LockstepError(f"{self.path} has a line of {MOST_LINE} characters; expected a VCD dump")
+            yield line
 
     def _until_end(self) -> list[str]:
         words: list[str] = []
@@ -92,6 +104,8 @@ class Dump:
                 break
             words = self._until_end()
             if token == "$enddefinitions":
+                if words:
+                    raise LockstepError(f"{self.path}: $enddefinitions without $end; expected a VCD dump")
                 return
             if token == "$date":
                 self.date = " ".join(words)
@@ -104,25 +118,48 @@ class Dump:
                 scopes.append(words[1])
             elif token == "$upscope" and scopes:
                 scopes.pop()
-            elif token == "$var" and len(words) >= 4 and words[1].isdecimal():
-                self.signals[".".join([*scopes, words[3].partition("[")[0]])] = (words[2], int(words[1]))
+            elif token == "$var" and len(words) >= 4 and WIDTH.fullmatch(words[1]):
+                code, width = words[2], int(words[1])
+                if self._widths.setdefault(code, width) != width:
+                    raise LockstepError(f"{self.path}: {code!r:.40} is {width} bits wide and {self._widths[code]}")
+                self.signals[".".join([*scopes, words[3].partition("[")[0]])] = (code, width)
         raise LockstepError(f"{self.path} has no $enddefinitions; expected a VCD dump")
 
     def changes(self) -> Iterator[tuple[int, str, str]]:
-        """(time in steps, identifier code, bits) of every change."""
+        """(time in steps, identifier code, bits) of every change.
+
+        Raises
+        ------
+        LockstepError
+            For a word that is no change, a signal that the header does not declare, more bits than it has, a time that
+            is earlier than the one before.
+        """
         now = 0
         for token in self._tokens:
             first = token[0]
             if first in "01xXzZ" and len(token) > 1:
-                yield now, token[1:], first.lower()
+                code, bits = token[1:], first.lower()
             elif first in "bBrR":
-                yield now, next(self._tokens, ""), token[1:].lower()
-            elif first == "#" and token[1:].isdecimal():
-                now = int(token[1:])
+                code, bits = next(self._tokens, ""), token[1:].lower()
+                if bits.strip("01xz") if first in "bB" else not REAL.fullmatch(bits):
+                    raise LockstepError(f"{self.path}: {token!r:.40} is no value; expected a VCD dump")
+            elif first == "#" and TIME.fullmatch(token):
+                now, before = int(token[1:]), now
+                if now < before:
+                    raise LockstepError(f"{self.path}: time {now} stands behind {before}; expected times that rise")
+                continue
             elif token == "$comment":
                 self._until_end()
-            elif token not in MARKS:
+                continue
+            elif token in MARKS:
+                continue
+            else:
                 raise LockstepError(f"{self.path}: {token!r:.40} is no value change; expected a VCD dump")
+            width = self._widths.get(code)
+            if width is None or not bits or (len(bits) > width and first not in "rR"):
+                told = "does not declare" if width is None else f"gives {width} bits"
+                raise LockstepError(f"{self.path}: {token!r:.40} is for {code!r:.40}, which the header {told}")
+            yield now, code, bits
 
     def edges(self, clock: str, names: Sequence[str]) -> Iterator[Edge]:
         """Every rising edge of `clock`, with the values that the signals had just before it.
