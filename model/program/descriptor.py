@@ -85,6 +85,9 @@ FIELDS = (
     Field("wide", 11, 17, 1, PLAIN),
     Field("out_map", 11, 18, 14, COUNT),
 )
+USED = tuple(  # bits of each word that a field has
+    sum(((1 << item.width) - 1) << item.low for item in FIELDS if item.word == word) for word in range(WORDS)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +203,14 @@ class Descriptor:
         Raises
         ------
         LockstepError
-            When there are not twelve words, or they contradict each other.
+            When there are not twelve words, bits are set that belong to no field, or the fields contradict each other.
         """
         if len(words) != WORDS:
             raise LockstepError(f"a descriptor of {len(words)} words; expected {WORDS}")
+        for index, used in enumerate(USED):
+            if int(words[index]) & ~used:
+                told = f"word {index} is {int(words[index]):#x}"
+                raise LockstepError(f"descriptor: {told}; expected zeros where no field lies (outside {used:#x})")
         values = {}
         for item in FIELDS:
             value = (int(words[item.word]) >> item.low) & ((1 << item.width) - 1)
