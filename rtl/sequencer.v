@@ -87,7 +87,7 @@ module sequencer #(
   localparam [1:0] Idle = 2'd0, Fetch = 2'd1, Run = 2'd2, Drain = 2'd3;
 
   localparam [3:0] ErrNone = 4'd0, ErrPass = 4'd1, ErrEarly = 4'd2, ErrMissing = 4'd3, ErrRange = 4'd4,
-                   ErrMode = 4'd6;  // 5 is the accelerator's
+                   ErrMode = 4'd6, ErrLoops = 4'd7;  // 5 is the accelerator's
 
   reg  [1:0]  state_q, state_d;
   reg  [7:0]  layer_q, left_q;      // present layer; layers after it
@@ -249,7 +249,17 @@ module sequencer #(
   end
   assign p_addr_o = line_q;
 
-  assign error_d = bad_mode ? ErrMode : (x_valid_o && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
+  // The loader goes by the descriptor's count of passes, the walker by its loops: where they differ, the run would end over words that
+  // are still to come, or wait for words that nobody takes any more. A pass is an output tile's last by both, or by neither.
+  reg [19:0] pass_q;  // of the output tile
+  always @(posedge clk_i) begin
+    if (!rst_ni || state_q != Run)   pass_q <= 20'd0;
+    else if (x_valid_o && pass_last) pass_q <= (&last[7:4]) ? 20'd0 : pass_q + 20'd1;
+  end
+  wire bad_passes = x_valid_o && pass_first && (&last[7:4]) != (pass_q == word_q[10][19:0]);
+
+  assign error_d = bad_mode ? ErrMode : bad_passes ? ErrLoops :
+                   (x_valid_o && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
                    early_i ? ErrEarly : missing_i ? ErrMissing : ErrNone;
 
   assign busy_o       = state_q != Idle;

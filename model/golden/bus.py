@@ -13,7 +13,7 @@ from enum import IntEnum
 from model.golden.blocks import Line
 
 TABLE, LAYER_BYTES = 0x1000, 64  # the descriptor table: word w of layer l at TABLE + LAYER_BYTES * l + 4 * w
-LOST = 5  # error code of the accelerator itself; 1 to 4 and 6 are the engine's
+LOST = 5  # error code of the accelerator itself; 1 to 4, 6 and 7 are the engine's
 
 
 class Register(IntEnum):

@@ -15,7 +15,7 @@ from tb.accelerator.work import engine_shape, small_work
 from tb.common.drivers import next_cycle, parameters, read, reset
 
 SHAPE = engine_shape(parameters())
-TOO_LONG, EARLY, MISSING, BAD_RANGE, NOT_BUILT = 1, 2, 3, 4, 6
+TOO_LONG, EARLY, MISSING, BAD_RANGE, NOT_BUILT, LOOPS = 1, 2, 3, 4, 6, 7
 
 
 async def check_recovery(host: Host, rng: np.random.Generator) -> None:
@@ -106,6 +106,22 @@ async def test_a_mode_that_is_not_built_in_is_error_6(dut: Any) -> None:
         assert await host.finish() == NOT_BUILT
         assert await host.status() == (False, True, NOT_BUILT, 0)
         assert (await host.counters())["pixels"] == 0
+        await check_recovery(host, rng)
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def test_passes_that_are_not_the_loops_are_error_7(dut: Any) -> None:
+    """One too few: the run waited for words that nobody took; one too many: it ended over words and told no error."""
+    host, rng = await begin(dut)
+    for change in (-1, 1):
+        work = await prepare(host, rng)
+        descriptors = work.program.descriptors
+        descriptors[0, 10] += np.uint32(change & 0xFFFFFFFF)
+        await host.load_table(descriptors)
+        host.send_weights(work.program.stream())
+        await host.start(0, 2)
+        assert await host.finish() == LOOPS
+        assert await host.status() == (False, True, LOOPS, 0)
         await check_recovery(host, rng)
 
 

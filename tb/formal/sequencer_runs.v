@@ -24,6 +24,7 @@ module sequencer_runs #(
   localparam integer Layers = 32;
   localparam [1:0] StIdle = 2'd0, StFetch = 2'd1, StRun = 2'd2, StDrain = 2'd3;
 
+  wire [19:0] passes_n;
   wire        busy, done, waiting, filling, desc_re, load_start, load_stop, take, os_layer, os, x_valid, x_last, simd, pair;
   wire [3:0]  error;
   wire [7:0]  layer;
@@ -52,7 +53,7 @@ module sequencer_runs #(
     .desc_data_i  (desc_data_i),
     .load_start_o (load_start),
     .load_stop_o  (load_stop),
-    .passes_n_o   (),
+    .passes_n_o   (passes_n),
     .tiles_n_o    (),
     .tile_ready_i (tile_ready_i),
     .take_o       (take),
@@ -103,6 +104,7 @@ module sequencer_runs #(
   reg [7:0]   ended_q;              // layers that have ended
   reg         walk_q;               // between load_start and the walk's last step
   reg [7:0]   since_q;              // cycles in the present state
+  reg [19:0]  passed_q;             // passes of the output tile that have ended
   reg [7:0]   gap_q;                // cycles until a group may end
   reg         done_q;               // a run ended in the cycle before
   reg         stopped_q;            // by an error
@@ -115,6 +117,11 @@ module sequencer_runs #(
   wire        walked   = x_valid && &last;
   wire [7:0]  long     = (state == StFetch) ? 8'd12 : os_layer ? Drain + Rows - 1 : Drain - 1;
   wire        leaves   = (state == StFetch || state == StDrain) && step == long;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni || state != StRun)     passed_q <= 20'd0;
+    else if (x_valid && (&last[3:0]))  passed_q <= (&last[7:4]) ? 20'd0 : passed_q + 20'd1;
+  end
 
   always @(posedge clk_i) begin
     after_q    <= rst_ni;
@@ -184,6 +191,8 @@ module sequencer_runs #(
       // a mode that is not built in ends the layer before it begins
       if (state == StRun && bad_mode) assert (load_stop && !x_valid);
       if (Simd == 0 && state == StRun && x_valid) assert (!simd && !pair);
+      // a pass that the count or the loops alone take for an output tile's last ends the run: none waits for words that nobody takes
+      if (x_valid && &first[3:0] && (&last[7:4]) != (passed_q == passes_n)) assert (load_stop);
     end
   end
 
@@ -191,6 +200,7 @@ module sequencer_runs #(
     cover (rst_ni && state == StRun && walked && ended_q == 0);
     cover (rst_ni && state == StRun && waiting && !load_stop);
     cover (rst_ni && load_stop && bad_mode);
+    cover (rst_ni && x_valid && load_stop && !missing_i && !early_i && passed_q == 1 && &first[3:0]);
     cover (rst_ni && done && !start_i && error == 4);
     cover (rst_ni && state == StDrain && ended_q == 1 && count_q == 2);
     if (OutputStationary != 0) cover (rst_ni && state == StRun && os && gap_q != 0 && waiting && tile_ready_i);
