@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage mutants mutation check test report clean distclean
+.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage fuzz mutants mutation check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -182,6 +182,10 @@ formal: setup-formal ## Prove properties of the RTL for all inputs; named faults
 coverage: ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
 #: ONLY=<folder of tb/> JOBS=<testbenches at a time> OUT=<folder>
 	@SIM=verilator; export SIM; $(setup) test && exec $(python) -m scripts.coverage $(flags)
+
+fuzz: setup-test ## Every reader on damaged files, the accelerator under a host that does things wrong
+#: N=2000 ONLY=<reader>|bus SEED=1 REPLAY=<kept example, or seed:episode of the bus> OUT=<folder>
+	@$(simulator); exec $(python) -m scripts.fuzz $(flags)
 
 mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>

@@ -139,6 +139,11 @@ def c(net: str = "micro_pot4", **changes: Any) -> dict[str, Any]:
     return result | {"flash_bytes": 7654, "ram_bytes": 599, "stack_bytes": 207} | changes
 
 
+def fuzz(**changes: Any) -> dict[str, Any]:
+    result = {"passed": True, "complete": True, "wanted": 2100, "seed": 9, "defects": [], "refusals": {"text": 1999}}
+    return result | {"examples": {"text": 2100, "bus": 105}, "seconds": 99.5} | changes
+
+
 def c_proof(**changes: Any) -> dict[str, Any]:
     tally = {"programs": 27, "inferences": 270000, "chip_programs": 18, "chip_inferences": 180, "faults": 0}
     result = {"passed": True, "inputs": 10000, "seed": 1, "formats": {"int2": tally, "pot4": tally}, "faults": []}
@@ -169,6 +174,7 @@ EVERYTHING = {
     "regress": regress,
     "formal": formal,
     "coverage": coverage,
+    "fuzz": fuzz,
     "mutants": mutants,
     "mutation": mutation,
     "synth": synth,

@@ -47,6 +47,11 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {"model.errors", "model.files", "model.numeric", "model.graph", "model.golden", "model.c"},
         {"numpy", "pytest", "unicorn", "elftools"},
     ),
+    "tb.fuzz": (
+        {"model.errors", "model.files", "model.golden", "model.program", "tb.accelerator", "tb.common", "tb.mutants"},
+        {"numpy", "cocotb", "cocotbext", "pytest"},
+    ),
+    "scripts.fuzzing": ({"model", "tb", "scripts"}, {"numpy", "hypothesis", "PIL", "torch"}),
     "scripts": ({"model", "tb"}, {"numpy", "torch", "torchvision", "distributed"}),
     "scripts.regression": ({"model", "tb", "scripts"}, {"numpy", "tqdm", "dask", "distributed", "dask_jobqueue"}),
     "scripts.reporting": ({"model.errors", "model.files", "model.numeric", "tb.waves.vcd"}, set()),

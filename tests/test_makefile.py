@@ -37,6 +37,7 @@ FLAGS = {
     "c": ["NET", "FORMAT", "TARGET", "WEIGHTS", "MULTIPLY", "FLASH", "RAM", "IMAGES", "OUT"],
     "c-proof": ["N", "FORMAT", "SEED", "JOBS", "OUT"],
     "coverage": ["ONLY", "JOBS", "OUT"],
+    "fuzz": ["N", "ONLY", "SEED", "REPLAY", "OUT"],
     "mutants": ["ONLY", "JOBS"],
     "mutation": ["N", "MODULE", "TOOLS", "JOBS", "OUT"],
     "report": ["OUT"],
@@ -113,7 +114,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
     printed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert " ".join(printed) == (
         "setup setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves "
-        "synth tradeoff c c-proof check test formal coverage mutants mutation report clean distclean"
+        "synth tradeoff c c-proof check test formal coverage fuzz mutants mutation report clean distclean"
     )
     groups = [line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith(" ")]
     assert groups == ["Set", "Train", "Vectors", "Simulate", "Synthesize", "C", "Check", "Report", "Clean"]
@@ -142,6 +143,7 @@ def test_make_alone_prints_the_targets_in_the_datas_order(house: House) -> None:
         ("c", "c", "scripts.c"),
         ("c-proof", "c", "scripts.c_proof"),
         ("coverage", "test", "scripts.coverage"),
+        ("fuzz", "test", "scripts.fuzz"),
         ("mutants", "test", "scripts.mutants"),
         ("mutation", "test", "scripts.mutation"),
         ("check", "test", "scripts.check"),

@@ -155,6 +155,7 @@ def test_figures_of_the_other_results(build):
         "regress": [7, 217, 7063, 0],
         "formal": [2, 51, 27],
         "coverage": [1.0, 1.0, 1.0, 0],
+        "fuzz": [2205, 2, 0],
         "mutants": [72, 72],
         "mutation": [982, 982, 21],
         "synth": [7],
@@ -175,6 +176,7 @@ def test_figures_of_the_other_results(build):
     assert commands["random"] == "make random N=201 SEED=3 SIM=icarus"
     assert commands["c micro_pot4"] == "make c NET=micro_pot4 TARGET=rv32ec WEIGHTS=mixed IMAGES=21"
     assert commands["mutation"] == "make mutation N=1000 SEED=1"
+    assert commands["fuzz"] == "make fuzz N=2100 SEED=9"
     assert commands["c-proof"] == "make c-proof N=10000 SEED=1"
     assert commands["regress"] == "make regress NET=tiny IMAGES=2 DRAWS=1"
     row = page.row("C of the networks", "micro_pot4")
@@ -226,6 +228,7 @@ def test_without_results_nothing_is_said_but_how_to_make_them(build):
                 "regress",
                 "formal",
                 "coverage",
+                "fuzz",
                 "mutants",
                 "mutation",
                 "synth",
@@ -262,6 +265,7 @@ def test_a_result_that_did_not_pass_is_shown_failing(build, place):
         ("random", {"failed": [17]}),
         ("random", {"error": "broke off"}),
         ("formal", {"errors": ["x"]}),
+        ("fuzz", {"defects": ["x"]}),
         ("mutants", {"survived": ["x"]}),
         ("coverage", {"holes": [{"module": "fifo", "line": 3, "kind": "branch", "what": ["if"], "source": "if (x)"}]}),
         ("coverage", {"missed_points": ["fifo: full"]}),

@@ -53,6 +53,9 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
         return {"N": fields.maybe("asked"), "SEED": fields.maybe("seed")}
     if target == "c-proof":
         return {"N": fields.whole("inputs"), "SEED": fields.whole("seed")}
+    if target == "fuzz":
+        only = "" if fields.flag("complete") else ", ".join(fields.object("examples"))
+        return {"N": fields.whole("wanted"), "ONLY": only, "SEED": fields.whole("seed")}
     if target == "evaluate":
         part = fields.whole("images") < fields.whole("test_images")
         return {"IMAGES": fields.whole("images") if part else ""}

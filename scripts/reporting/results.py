@@ -148,6 +148,7 @@ KINDS = {
         Kind("c", per_network=True, missed="micro_pot4", must_be_zero=("differing_logits",), must_be_empty=("error",)),
         Kind("c-proof", must_be_empty=("faults",)),
         Kind("mutation", must_be_empty=("survivors", "errors")),
+        Kind("fuzz", must_be_empty=("defects",)),
         Kind("mutants", must_be_empty=("survived", "errors", "baseline_failures")),
         Kind("test", must_be_zero=("exit_status",)),
         Kind("setup"),

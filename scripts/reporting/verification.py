@@ -20,6 +20,7 @@ ORDER = (
         "regress",
         "formal",
         "coverage",
+        "fuzz",
         "mutants",
         "mutation",
         "synth",
@@ -193,6 +194,14 @@ def _tradeoff(fields: Fields) -> str:
     )
 
 
+def _fuzz(fields: Fields) -> str:
+    examples, defects = fields.object("examples"), fields.array("defects")
+    told = f"; {text(defects[0])}" if defects else ""
+    part = "" if fields.flag("complete") else ", of one reader only"
+    count, readers = sum(examples.whole(name) for name in examples), len(list(examples))
+    return f"{figure(count)} examples, {figure(readers)} readers and buses{part}, {figure(len(defects))} defects{told}"
+
+
 def _c(fields: Fields) -> str:
     told = f"{figure(fields.whole('images'))} inputs, {figure(fields.maybe('differing_logits'))} logits differ"
     return f"{told}; {text(fields.text('target'))}{_broken_off(fields)}"
@@ -249,6 +258,7 @@ SAYS: dict[str, Callable[[Fields], str]] = {
     "regress": _regress,
     "formal": _formal,
     "coverage": _coverage,
+    "fuzz": _fuzz,
     "mutants": _mutants,
     "mutation": _mutation,
     "synth": _synth,
