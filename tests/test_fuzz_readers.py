@@ -19,6 +19,7 @@ from scripts.fuzzing.reader import Reader
 from scripts.fuzzing.readers import READERS
 
 FEW = 25  # `make fuzz` draws thousands
+SILENT = ("cache", "result")  # the one is made again, the other shown as unreadable
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -26,7 +27,8 @@ def test_damaged_files_are_refused_in_a_line_or_rightly_read(name: str, tmp_path
     count = 6 if name == "proposal" else FEW
     tally = campaign.examine(READERS[name], count, None, tmp_path / "work", tmp_path / "kept")
     assert tally.defect is None
-    assert 0 < tally.refusals <= tally.examples
+    assert tally.examples >= count // 2
+    assert tally.refusals > 0 or name in SILENT
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -46,7 +48,8 @@ def test_what_is_no_file_is_refused(name: str, place: damage.Place, tmp_path: Pa
     reader = READERS[name]
     (target,) = reader.valid[0]
     damage.put(tmp_path / "x", {target: place})
-    assert judge.judge(reader, tmp_path / "x") == (True, None)
+    nothing = name == "checkpoint" and place in (damage.Place.MISSING, damage.Place.LOOP)  # a run from the beginning
+    assert judge.judge(reader, tmp_path / "x") == (not nothing, None)
 
 
 def once_without(monkeypatch: pytest.MonkeyPatch, name: str, tmp_path: Path, count: int = 400) -> str:

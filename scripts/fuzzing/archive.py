@@ -37,7 +37,7 @@ def damage_archive(content: bytes, rng: Random, changed: Callable[[str, bytes, R
     elif way == 7:
         members[at] = f"{name}x", data
     elif way == 8:  # little in the file, much in memory
-        members[at], packing = (name, bytes(rng.choice((len(data), len(data), 1 << 26)))), zipfile.ZIP_DEFLATED
+        members[at], packing = (name, bytes(rng.choice((*[len(data)] * 7, 1 << 25)))), zipfile.ZIP_DEFLATED
     fresh = _archive(members, packing)
     if way != 9:
         return fresh
