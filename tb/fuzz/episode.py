@@ -26,7 +26,8 @@ from tb.accelerator.work import Work, engine_shape
 from tb.common.drivers import PERIOD_NS, next_cycle, parameters, reset
 
 ANSWER, END = 2_000, 20_000  # cycles, for transfers and runs that the host itself holds back at random
-LAST_WORDS = 12  # marked last, until a run of at most four layers must be over
+LAST_WORDS = 6  # marked last, until a run of at most four layers must be over
+PATIENCE = 800  # cycles from one to the next
 KINDS = ("registers", "short", "long", "early", "missing", "descriptor", "descriptor", "range", "reset", "unread")
 LOOPS = tuple(item for item in FIELDS if item.name in ("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc", "passes"))
 
@@ -174,13 +175,17 @@ class Episode:
     # ------------------------------------------------------------ what is owed
     async def _ends(self) -> None:
         """The run ends by itself, or, where it waits for words, with words that are marked last."""
-        for _ in range(LAST_WORDS):
-            if await self._idle_within(ANSWER):
+        sent = 0
+        for _ in range(END // PATIENCE):
+            if await self._idle_within(PATIENCE):
                 return
-            if self.host.wgt.idle():
-                size = len(self.host.dut.s_axis_wgt_tdata) // 8
-                self.host.wgt.send_nowait(AxiStreamFrame(bytes(size)))
-        assert await self._idle_within(END), f"{self.told}: busy for ever"
+            if not self.host.wgt.idle():
+                continue  # words are still on their way
+            if sent == LAST_WORDS:
+                break
+            self.host.wgt.send_nowait(AxiStreamFrame(bytes(len(self.host.dut.s_axis_wgt_tdata) // 8)))
+            sent += 1
+        raise AssertionError(f"{self.told}: busy for ever")
 
     async def _idle_within(self, cycles: int) -> bool:
         for _ in range(cycles // 40):
