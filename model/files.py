@@ -156,7 +156,8 @@ def parse_json(content: bytes, where: str) -> Any:
     ------
     LockstepError
         For what is not JSON (with line and column), an object that names a key twice, NaN and infinities, whole
-        numbers that 64 bits do not hold, half characters; begins with `where`.
+        numbers that 64 bits do not hold, half characters but those that stand for bytes of a file's name; begins with
+        `where`.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,8 +181,8 @@ def parse_json(content: bytes, where: str) -> Any:
     try:
         text = content.decode()
         value = json.loads(text, object_pairs_hook=once, parse_int=whole, parse_float=finite, parse_constant=finite)
-        if HALF.search(text):  # "\\ud800" alone is no character: whoever prints it or names a file by it fails
-            json.dumps(value, ensure_ascii=False).encode()
+        if HALF.search(text):  # a surrogate alone is no character: whoever names a file by it fails
+            json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
     except UnicodeDecodeError as error:
         raise LockstepError(f"{where} is not UTF-8 text (byte {error.start}); expected JSON") from error
     except UnicodeEncodeError as error:

@@ -330,3 +330,41 @@ def test_digits_as_signals_are_the_same_pixels() -> None:
     assert signals.test_pixels.shape == (359, 8, 1, 8)
     assert np.array_equal(signals.test_pixels[:, :, 0], images.test_pixels[:, 0])  # a row is a channel
     assert signals.sha256 == images.sha256
+
+
+def test_a_header_that_claims_all_memory_is_refused_before_there_is_room_for_it(tmp_path, monkeypatch):
+    """Found by make fuzz."""
+    Image.new("L", (300, 300)).save(tmp_path / "x.png")
+    monkeypatch.setattr(dataset, "MOST_PIXELS", 100)
+    for resize, told in ((True, "expected 100 pixels at most"), (False, "is 300x300; the network takes")):
+        with pytest.raises(LockstepError, match=told):
+            read_image(tmp_path / "x.png", (1, 8, 8), resize)
+
+
+def test_a_number_in_a_pickle_that_claims_all_memory_is_refused(batches):
+    """Found by make fuzz: the unpickler makes room for every number below it."""
+    replace(batches / "test_batch", b"\x80\x02Nr\xff\xff\xff\x7f.")
+    with pytest.raises(LockstepError, match="LONG_BINPUT 2147483647"):
+        load_test_image(batches, 0, dataset.CIFAR_SHAPE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train_pixels": np.zeros((1, 3, 5, 4), np.float32)},
+        {"train_pixels": np.zeros((1, 3, 9, 9), np.uint8)},
+        {"test_labels": np.full(1, 7)},
+        {"test_labels": np.zeros(2, np.int64)},
+    ],
+)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_kept_set_of_other_kinds_and_shapes_is_made_again(change, save, tmp_path):
+    """It was used: found by make fuzz. So is one that is packed, which could stand for all memory."""
+    parts = {f"{split}_pixels": np.zeros((1, 3, 5, 4), np.uint8) for split in ("train", "test")}
+    parts |= {f"{split}_labels": np.zeros(1, np.int64) for split in ("train", "test")}
+    path = tmp_path / "x.npz"
+    np.savez(path, **parts)
+    assert dataset._from_cache(path, ("a",), (3, 5, 4)) is not None
+    save(path, **(parts | change))
+    assert dataset._from_cache(path, ("a",), (3, 5, 4)) is None
+    assert not path.exists()

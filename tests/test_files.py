@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import LockstepError
+from model.errors import MOST, LockstepError
 from model.files import alone, read_json, remove_parts, write_atomic, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,3 +186,32 @@ def test_a_lock_in_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LockstepError, match="cannot write"), alone(tmp_path / "file" / "x" / ".lock", "a run"):
         pytest.fail("the body must not run")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"a": NaN}', "NaN is not finite"),
+        ('{"a": 1e999}', "1e999 is not finite"),
+        ('{"a": ' + "1" * 5000 + "}", "does not fit 64 bits"),
+        ('{"a": "\\ud800"}', "half a character"),
+        ('{"a": 1, "a": 1}', "'a' stands twice"),
+    ],
+)
+def test_json_that_no_other_reader_takes_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    """Accepted, or a traceback: found by make fuzz."""
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(LockstepError, match=told):
+        read_json(tmp_path / "x.json")
+
+
+def test_the_bytes_of_a_files_name_come_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.png")
+    write_json(tmp_path / "x.json", [name])
+    assert read_json(tmp_path / "x.json") == [name]
+
+
+def test_a_message_is_one_line_of_text_and_no_flood() -> None:
+    """What a file says reached the terminal as it was: found by make fuzz."""
+    assert str(LockstepError("a\x1b[2J\n b\ud800")) == "a\\x1b[2J b\\ud800"
+    assert len(str(LockstepError("x" * 9999))) <= MOST

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.errors import LockstepError
-from model.program.descriptor import COUNT, FIELDS, SIGNED, WORDS, WRAP, Descriptor
+from model.program.descriptor import COUNT, FIELDS, SIGNED, USED, WORDS, WRAP, Descriptor
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rtl" / "sequencer.md"
 
@@ -90,3 +90,13 @@ def test_contradictions_are_refused() -> None:
             replace(PLAIN_ONE, os=1, **{mode: 1})
     with pytest.raises(LockstepError, match="a descriptor of 11 words; expected 12"):
         Descriptor.decode([0] * 11)
+
+
+@pytest.mark.parametrize("word", range(WORDS))
+def test_bits_that_belong_to_no_field_are_refused(word: int) -> None:
+    """They were dropped: found by make fuzz."""
+    words = PLAIN_ONE.encode().astype(np.int64)
+    free = [bit for bit in range(33) if not USED[word] >> bit & 1]
+    for bit in free:
+        with pytest.raises(LockstepError, match=f"word {word} is"):
+            Descriptor.decode(words + (1 << bit) * (np.arange(WORDS) == word))

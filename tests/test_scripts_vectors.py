@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import scripts.vectors
+from model.errors import LockstepError
 from model.golden.execute import conv_naive, layer_input
 from model.golden.tiling import tiling_of, untile
 from model.graph import storage
 from model.vectors.check import check_set
 from model.vectors.reader import read_set
-from scripts.vectors import load_image, main
+from scripts.vectors import load_image, main, read_array
 from tests.integer_graphs import random_pixels, small_graph
 from tests.test_vectors_check import spoil
 from tests.vector_sets import Foreign
@@ -264,3 +265,22 @@ def test_layers_with_groups_several_maps_and_one_dimension(net, layer, tmp_path,
         ((relu, out),) = found.outs
         assert relu
         np.testing.assert_array_equal(untile(out, tiling_of(whole, height, width, 8, 8)), np.maximum(psum, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data + b"x", "holds 91 bytes"),
+        (lambda data: data.replace(b"(3, 6, 5)", b"(3, 6, 9999999999999)"), "bytes of pixels"),
+        (lambda data: data[:6] + b"\x02" + data[7:], "version"),
+        (lambda data: b"PK" + data, "cannot read"),
+    ],
+)
+def test_an_array_file_holds_its_pixels_and_nothing_else(change, told, tmp_path):
+    """Bytes behind them were dropped, a header could ask for all memory: found by make fuzz."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.arange(90, dtype=np.uint8).reshape(3, 6, 5))
+    assert read_array(path).tolist() == np.arange(90).reshape(3, 6, 5).tolist()
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(LockstepError, match=told):
+        read_array(path)

@@ -180,3 +180,24 @@ def test_a_simulators_dump_counts_what_its_run_counts(tmp_path):
     assert sum(wave.busy) == 4 * 3 * parts["pixels"]
     assert len(wave.busy) == parts["pixels"] + parts["bubbles"] + 4 + 3 - 2
     assert [sum(number >= 0 for number in cycle) for cycle in wave.passes[:3]] == [1, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("#1 1!", "#1 1?"), "does not declare"),
+        (("b0001 #", "b00011 #"), "gives 4 bits"),
+        (("b0001 #", "b0002 #"), "is no value"),
+        (("r0.5 r", "rx r"), "is no value"),
+        (("#3", "#1"), "stands behind 2"),
+        (("#5", "#" + "5" * 5000), "is no value change"),
+        (("$enddefinitions $end", "$enddefinitions"), "without \\$end"),
+        (("var wire 1 b", "var wire 1 #"), "bits wide and"),
+        (("#0 $dumpvars", "0" * (1 << 20)), "has a line of"),
+    ],
+)
+def test_a_dump_that_says_what_cannot_be_is_refused(path, change, told):
+    """They were taken as they were, passed over, or a traceback: found by make fuzz."""
+    assert change[0] in HEADER + BODY
+    with pytest.raises(LockstepError, match=told):
+        edges(path, (HEADER + BODY).replace(*change))

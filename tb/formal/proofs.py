@@ -246,6 +246,7 @@ PROOFS = (
             "first_pixel_does_not_wait": 3,
             "layer_number_stays": 3,
             "drain_one_cycle_short": 3,
+            "passes_not_compared_with_loops": 3,
             "unbuilt_mode_not_refused": 3,
             "waiting_not_counted": 3,
             "group_ends_while_the_drain_is_full": 4,

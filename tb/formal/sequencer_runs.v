@@ -96,6 +96,7 @@ module sequencer_runs #(
   (* inside = "u_dut.word_q[7]" *) wire [31:0] y_start;
   (* inside = "u_dut.word_q[8]" *) wire [31:0] x_start;
   (* inside = "u_dut.bad_mode" *)  wire bad_mode;
+  (* inside = "u_dut.pass_q" *)    wire [19:0] counted;
 
   wire [426:0] settings = {count_n, steps, y_steps, x_steps, starts, y_start[7:0], x_start[7:0], os_layer};
 
@@ -192,6 +193,7 @@ module sequencer_runs #(
       if (state == StRun && bad_mode) assert (load_stop && !x_valid);
       if (Simd == 0 && state == StRun && x_valid) assert (!simd && !pair);
       // a pass that the count or the loops alone take for an output tile's last ends the run: none waits for words that nobody takes
+      assert (counted == passed_q);
       if (x_valid && &first[3:0] && (&last[7:4]) != (passed_q == passes_n)) assert (load_stop);
     end
   end
