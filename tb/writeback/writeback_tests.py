@@ -29,7 +29,7 @@ async def test_every_line_goes_to_its_place(dut: Any) -> None:
     rng = generator()
     coverage = Coverage("one line a tile", "pause", "back for the next segment", "on to the next lines", "over the end")
     for layer in range(30):
-        base, out_map = int(rng.choice([0, DEPTH - 2, int(rng.integers(0, DEPTH))])), int(rng.choice([1, 2, 3, 7]))
+        base, out_map = int(rng.choice([0, DEPTH - 2, int(rng.integers(0, DEPTH))])), int(rng.choice([1, 2, 3, 7, 20]))
         pairs = HALVES == 2 and bool(rng.integers(0, 2))
         tiles = SEGS * HALVES if pairs else SEGS  # that fill the same lines
         dut.start_i.value, dut.base_i.value, dut.map_n_i.value = 1, base, out_map - 1
