@@ -64,11 +64,6 @@ def test_drawn_layers_pass_from_random_values(tmp_path: Path) -> None:
     assert "random_pipe_q" in (tmp_path / "random" / "delay.v").read_text()
 
 
-def test_the_network_testbench_in_verilator_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LockstepError, match=r"INIT=random: the network testbench in Verilator .*; take SIM=icarus"):
-        run_draws([draw(1, 1, "4x4")], tmp_path, "verilator")
-
-
 def test_a_seed_is_what_both_simulators_take() -> None:
     for seed in (0, 1, -5, SEEDS, 10**30):
         number = int(plusargs("icarus", seed)[0].rpartition("=")[2])

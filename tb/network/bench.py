@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import LockstepError
 from model.files import write_atomic
 from model.program.array import EngineShape
 from model.program.layout import Lines
@@ -198,7 +197,7 @@ def build(
     BuildError
         When the sources do not compile.
     LockstepError
-        When the simulator is missing, or for INIT=random in Verilator.
+        When the simulator is missing.
     """
     folder = folder.resolve()  # the compiler and the simulator run in it
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,8 +205,6 @@ def build(
     counted = measured.counts_lines(simulator)
     rtl_sources = sorted(rtl_folder(rtl).glob("*.v"))
     random_start = initial.random_start()
-    if random_start and simulator == "verilator":
-        raise LockstepError("INIT=random: the network testbench in Verilator was not seen to pass so; take SIM=icarus")
     if random_start:
         rtl_sources = initial.randomized(rtl_sources, folder / "random", simulator)
     sources = [TESTBENCH, *rtl_sources]
@@ -222,7 +219,7 @@ def build(
         program = folder / "obj" / "Vnetwork_tb"
         command = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-j", "2"]
         command += ["--timescale", "1ns/1ps", *(measured.BUILD if counted else ("-CFLAGS", "-O2"))]
-        command += ["--x-assign", "fast"]
+        command += initial.VERILATOR_BUILD if random_start else ("--x-assign", "fast")
         command += ["--top-module", "network_tb", "--Mdir", str(folder / "obj"), "--trace"]
         command += [f"-G{name}={value}" for name, value in parameters.items()]
         run = [str(program)]
