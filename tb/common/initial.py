@@ -191,10 +191,6 @@ def _written(scanned: str) -> tuple[set[str], set[str]]:
 def _targets(statement: str) -> Iterator[tuple[set[str], str]]:
     """The first assignment of a statement: what it writes, and how. Nets (`assign`, `wire`) and constants are none."""
     found = ASSIGNED.search(statement)
-    if (
-        found
-        and "=" not in statement[: found.start("to")]
-        and not re.search(r"\b(assign|wire|localparam)\b", statement)
-    ):
+    if found and "=" not in statement[: found.start("to")] and not NETS.search(statement):
         inside = re.sub(INDEX, "", found["to"])
         yield set(re.findall(NAME, inside)), found["how"]
