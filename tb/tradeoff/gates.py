@@ -141,7 +141,7 @@ def _count(folder: Path, command: list[str]) -> tuple[dict[str, int], Report]:
     thread = threading.Thread(target=simulation)
     thread.start()
     try:
-        found = toggles.count(pipe, wanted=lambda name: not CLOCK.search(name))
+        found = toggles.count(pipe, wanted=lambda name: not CLOCK.search(name), live=True)
     except LockstepError:
         found = {}
     finally:

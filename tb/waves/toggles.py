@@ -15,7 +15,9 @@ from tb.waves.vcd import Dump
 LEVELS = frozenset("01")
 
 
-def count(path: Path, begin: int = 0, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, int]:
+def count(
+    path: Path, begin: int = 0, wanted: Callable[[str], bool] = lambda name: True, live: bool = False
+) -> dict[str, int]:
     """Changes from 0 to 1 and from 1 to 0 of every net, from a time on.
 
     Parameters
@@ -27,6 +29,8 @@ def count(path: Path, begin: int = 0, wanted: Callable[[str], bool] = lambda nam
     wanted : function
         Whether the signal of a full name (``mac_array.u_row.act_q``) counts. A net with several names counts once,
         under the first of those that are wanted.
+    live : bool
+        As for `tb.waves.vcd.Dump`.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def count(path: Path, begin: int = 0, wanted: Callable[[str], bool] = lambda nam
     LockstepError
         When the file is missing or no dump, or no signal in it is wanted.
     """
-    with Dump(path) as dump:
+    with Dump(path, live) as dump:
         name_of: dict[str, str] = {}
         widths: dict[str, int] = {}
         for name, (ident, width) in dump.signals.items():

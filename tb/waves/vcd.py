@@ -43,6 +43,8 @@ class Dump:
     Parameters
     ----------
     path : Path
+    live : bool
+        The path is a pipe into which a simulator writes, or will, and is waited for; else a regular file alone is read.
 
     Attributes
     ----------
@@ -59,13 +61,14 @@ class Dump:
         By the constructor and by `edges`, when the file is missing or not such a dump.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, live: bool = False) -> None:
         self.path = path
         self.signals: dict[str, tuple[str, int]] = {}
         self._widths: dict[str, int] = {}  # by identifier code
         self.scale = 1
         self.date = ""
-        require_file(path, "a VCD dump")
+        if not live:
+            require_file(path, "a VCD dump")
         try:
             self._file: TextIO = path.open(encoding="latin-1")
         except OSError as error:
