@@ -343,7 +343,7 @@ def test_random_layers_pass_and_say_so(tmp_path: Path, capsys) -> None:
 
 
 def test_failing_draw_prints_the_command_that_repeats_it(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("tb.network.draws.counters_differ", lambda run, program: "cycles 1 instead of 2")
+    monkeypatch.setattr("tb.network.whole.counters_differ", lambda run, program: "cycles 1 instead of 2")
     assert random_layers.main(["--n", "1", "--first", "9", "--seed", "5", "--out", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert "FAILED: draw 5:9 on 8x8" in error

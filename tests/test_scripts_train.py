@@ -266,7 +266,7 @@ def test_without_a_network_and_without_data(empty, monkeypatch, capsys):
 
 def test_a_checkpoint_that_is_a_folder(empty, capsys):
     (RUN / "checkpoint.pt").mkdir(parents=True)
-    refused("checkpoint.pt is not a whole checkpoint (IsADirectoryError", QUICK, capsys)
+    refused("checkpoint.pt: it is a folder; expected a checkpoint", QUICK, capsys)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])

@@ -21,13 +21,15 @@ CORE = {
     "PsumDepth": 8,
 }
 
+ARRIVES = "wgt_valid_i && wgt_group_i == Group[GroupWidth-1:0]"  # this tile's own flit
+
 FAULTS = {
     "sign of the weight lost": (
         *("mac_tile.v", "psum_q <= $signed(base) + $signed(wgt)", "psum_q <= $signed(base) + $signed({1'b0, wgt})"),
         *("mac_array", "tb.mac_array.mac_array_tests", ARRAY, r"cycle \d+: PE\(0,\d\) psum: expected -\d+, got \d+"),
     ),
     "swap takes the flit that arrives with it": (
-        *("mac_tile.v", "active_q <= wgt;", "active_q <= capture ? wgt_i[Lane*WgtWidth +: WgtWidth] : wgt;"),
+        *("mac_tile.v", "active_q <= wgt;", f"active_q <= {ARRIVES} ? wgt_i[Lane*WgtWidth +: WgtWidth] : wgt;"),
         *("mac_array", "tb.mac_array.mac_array_tests", ARRAY, r"PE\(\d,\d\) active: expected"),
     ),
     "two columns exchanged": (
