@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
-from model.files import read_json, write_json
+from model.files import read_json, write_atomic, write_json
 from tb.common.measured import VARIABLE
 from tb.common.runner import ROOT
 from tb.common.simulators import find, fingerprint
@@ -107,8 +107,10 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        tail = "\n  ".join(done.stdout.splitlines()[-25:])
-        raise LockstepError(f"{job}: its tests fail, so nothing is counted; see {build}\n  {tail}")
+        log = build.with_name(f"{build.name}.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(log, done.stdout)
+        raise LockstepError(f"{job}: its tests fail, so nothing is counted; see {log}")
     counts = added(read_counts(file, ROOT / "rtl") for file in sorted(work.glob("*.dat")))
     points: Counter[str] = Counter()
     for file in sorted(work.glob("*.points.json")):
