@@ -9,30 +9,13 @@ import pytest
 from model.graph.storage import load
 from model.numeric.weights import named
 from model.program.fit import fitting_shape
+from tb.accelerator.arrays import ARRAYS, BUILT_IN, SMALL
 from tb.common.runner import ROOT, simulate
 from tb.common.weight_formats import weight_parameters
 from tests.format_graphs import NAMES
 from tests.replay_sets import HAS_VERILATOR
 
 pytestmark = pytest.mark.sampled
-
-SMALL = {
-    "ActWidth": 4,
-    "WgtWidth": 4,
-    "PsumWidth": 16,
-    "WgtLanes": 2,
-    "ActDepth": 64,
-    "PsumDepth": 16,
-    "MulWidth": 10,
-    "BiasWidth": 14,
-    "Layers": 4,
-    "ResultDepth": 2,
-}
-ARRAYS = {
-    "4x4": {"Rows": 4, "Cols": 4},
-    "2x4, two banks": {"Rows": 2, "Cols": 4, "WgtLanes": 3, "ActDepth": 128},
-    "4x2, two segments": {"Rows": 4, "Cols": 2, "ActWidth": 3, "ActDepth": 70},
-}
 
 
 @pytest.mark.parametrize("array", ARRAYS)
@@ -43,7 +26,6 @@ def test_accelerator(tests: str, array: str) -> None:
 
 
 FORMATS = {name: weight_parameters(named(name)) for name in NAMES}
-BUILT_IN = {"ws": {}, "simd": {"Simd": 1}, "os": {"OutputStationary": 1, "ActDepth": 256}}
 EVERY = SMALL | ARRAYS["4x4"] | {"PsumWidth": 22}
 
 

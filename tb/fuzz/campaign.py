@@ -7,28 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from model.files import read_json, write_json
+from tb.accelerator.arrays import ARRAYS, BUILT_IN, SMALL
 from tb.common.runner import SimulationError, simulate
 
 BUS = "bus"
 CHUNK = 20  # episodes of one simulation
-ARRAYS: dict[str, dict[str, int]] = {
-    "4x4": {"Rows": 4, "Cols": 4},
-    "2x4": {"Rows": 2, "Cols": 4, "WgtLanes": 3, "ActDepth": 128},
-    "both dataflows": {"Rows": 4, "Cols": 4, "OutputStationary": 1, "ActDepth": 256},
-    "pairs": {"Rows": 4, "Cols": 4, "Simd": 1},
+SQUARE = ARRAYS["4x4"]
+ENGINES = {
+    "4x4": SQUARE,
+    "2x4": ARRAYS["2x4, two banks"],
+    "both dataflows": SQUARE | BUILT_IN["os"],
+    "pairs": SQUARE | BUILT_IN["simd"],
 }
-SMALL = {
-    "ActWidth": 4,
-    "WgtWidth": 4,
-    "PsumWidth": 20,
-    "WgtLanes": 2,
-    "ActDepth": 64,
-    "PsumDepth": 16,
-    "MulWidth": 10,
-    "BiasWidth": 14,
-    "Layers": 4,
-    "ResultDepth": 2,
-}
+WIDE = SMALL | {"PsumWidth": 20}
 
 
 def episodes(count: int, seed: int, out: Path, first: int = 0, rtl: Path | None = None) -> dict[str, Any]:
@@ -43,7 +34,7 @@ def episodes(count: int, seed: int, out: Path, first: int = 0, rtl: Path | None 
     """
     started = time.monotonic()
     found: dict[str, Any] = {"examples": 0, "refusals": 0, "kinds": {}, "errors": {}, "defect": None}
-    names = list(ARRAYS)
+    names = list(ENGINES)
     for start in range(first, first + count, CHUNK * len(names)):
         stop = min(start + CHUNK * len(names), first + count)
         for index, name in enumerate(names):
@@ -61,7 +52,7 @@ def _simulate(name: str, numbers: list[int], seed: int, out: Path, rtl: Path | N
         simulate(
             "accelerator",
             "tb.fuzz.bus_tests",
-            SMALL | ARRAYS[name],
+            WIDE | ENGINES[name],
             seed=seed,
             environment={
                 "LOCKSTEP_FUZZ_SEED": str(seed),

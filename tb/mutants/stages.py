@@ -21,6 +21,7 @@ from types import FrameType
 from xml.etree import ElementTree
 
 from model.program.draw import EVERY_ARRAY, draw
+from tb.accelerator.arrays import ARRAYS, SMALL
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
 from tb.network.os_draws import os_draws, run_turns, turns
@@ -66,14 +67,7 @@ def turned(array: str, draws: int) -> Stage:
 
 
 # Of tb/accelerator's arrays the one whose activation lines are no power of two.
-SEGMENTS = {"Rows": 4, "Cols": 2, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2} | {
-    "ActDepth": 70,
-    "PsumDepth": 16,
-    "MulWidth": 10,
-    "BiasWidth": 14,
-    "Layers": 4,
-    "ResultDepth": 2,
-}
+SEGMENTS = SMALL | ARRAYS["4x2, two segments"]
 
 LEVEL5 = {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
 # An accelerator of which every field of the register MODES but one is not 0.
