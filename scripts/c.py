@@ -21,8 +21,9 @@ from model.golden.evaluate import Executor
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.numeric.weights import named
-from scripts.datasets import BUILD, load_data
+from scripts.datasets import load_data
 from scripts.guard import guarded
+from scripts.local_data import BUILD
 from scripts.numbers import positive
 from tb.c import host, rv32ec
 from tb.c.compilers import CompileError, of_this_machine

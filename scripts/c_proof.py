@@ -21,8 +21,8 @@ from model.golden.evaluate import Executor
 from model.graph.graph import IntegerGraph
 from model.numeric.weights import FORMATS, named
 from scripts.c import ROOM, pictures
-from scripts.datasets import BUILD
 from scripts.guard import guarded
+from scripts.local_data import BUILD
 from scripts.numbers import cores, positive, tools_at_a_time, whole_number
 from tb.c import host, rv32ec
 from tb.c.compilers import CompileError, Compiler, of_this_machine

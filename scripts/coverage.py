@@ -12,7 +12,7 @@ from pathlib import Path
 from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.guard import guarded
-from scripts.numbers import whole_number
+from scripts.numbers import tools_at_a_time
 from tb.coverage.counts import KINDS
 from tb.coverage.jobs import Outcome, chosen_jobs, run_job
 from tb.coverage.summary import Result, share, summarize
@@ -30,9 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", default="1", help="testbenches at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for results and builds (%(default)s)")
     args = parser.parse_args(arguments)
-    width, waivers, jobs = whole_number("JOBS", args.jobs, 1), read_waivers(), chosen_jobs(args.only)
-    if width < 1:
-        raise LockstepError(f"JOBS={width}; expected 1 or more")
+    width, waivers, jobs = tools_at_a_time(args.jobs), read_waivers(), chosen_jobs(args.only)
     with alone(args.out / "lock", f"a run in {args.out}", "name another folder: OUT=<folder>"):
         (args.out / "result.json").unlink(missing_ok=True)
         started = time.monotonic()

@@ -6,8 +6,7 @@ import warnings
 
 from model.dataset import CIFAR_FOLDER, LAYOUTS, Dataset, Shape, load_folder
 from model.errors import LockstepError
-from scripts.local_data import BUILD as BUILD
-from scripts.local_data import load_local
+from scripts.local_data import BUILD, load_local
 
 
 def load_data(shape: Shape, data: str | None) -> Dataset:

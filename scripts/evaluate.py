@@ -26,7 +26,7 @@ from scripts.guard import guarded
 from scripts.local_data import BUILD, spread
 from scripts.numbers import whole_number
 from tb.common.runner import SimulationError
-from tb.common.simulators import SIMULATORS
+from tb.common.simulators import require_simulator
 from tb.network.sample import run_images
 
 Array = np.ndarray[Any, Any]
@@ -122,8 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = whole_number("JOBS", args.jobs, cores)
     wanted = None if args.images is None else whole_number("IMAGES", args.images, 1000)
     rtl = None if args.rtl is None else whole_number("RTL", args.rtl, 2)
-    if args.sim not in SIMULATORS:
-        raise LockstepError(f"SIM={args.sim} is no simulator; expected one of {', '.join(SIMULATORS)}")
+    require_simulator(args.sim)
     for name, value, most in (("JOBS", jobs, MOST_JOBS), ("IMAGES", wanted, None), ("RTL", rtl, None)):
         if value is not None and (value < 1 or (most is not None and value > most)):
             raise LockstepError(

@@ -24,7 +24,7 @@ from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import BOTH_MODES, image_name, load_image
 from tb.common.runner import SimulationError
-from tb.common.simulators import SIMULATORS
+from tb.common.simulators import require_simulator
 from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
 from tb.network.whole import Maps, Progress, counters_differ, job_of, run_key
 
@@ -97,8 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     stall = whole_number("STALL", args.stall, 0)
     if not 0 <= stall <= 250:
         raise LockstepError(f"STALL={stall}; expected 0..250, of 256")
-    if args.sim not in SIMULATORS:
-        raise LockstepError(f"SIM={args.sim} is no simulator; expected one of {', '.join(SIMULATORS)}")
+    require_simulator(args.sim)
     for name in ("checks", "waves", "simd"):
         if getattr(args, name) not in ("", "0", "1"):
             raise LockstepError(f"{name.upper()}={getattr(args, name)}; expected 1, or nothing")

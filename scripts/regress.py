@@ -30,8 +30,8 @@ from scripts.regression.workers import Choice, answers, look_everywhere, workers
 from scripts.reporting.results import make_line
 from tb.common.initial import random_start
 from tb.common.runner import rtl_folder
-from tb.common.simulators import SIMULATORS, find
-from tb.network.cases import Case, case_to_json
+from tb.common.simulators import find, require_simulator
+from tb.network.cases import Case, DrawCase, case_to_json
 from tb.network.whole import run_key
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ class Run:
 
     def again(self, case: Case) -> str:
         """The make line that runs it alone."""
-        if case_to_json(case)["kind"] == "draw":
-            told = case_to_json(case)
-            values: dict[str, object] = {"IMAGES": 0, "DRAWS": 1, "SEED": told["seed"], "FIRST": told["number"]}
+        if isinstance(case, DrawCase):
+            values: dict[str, object] = {"IMAGES": 0, "DRAWS": 1, "SEED": case.seed, "FIRST": case.number}
             values |= {name: self.given[name] for name in ("SIM", "CHECKS", "INIT", "OUT")}
         else:
             values = {**self.given, "DRAWS": 0}
@@ -115,8 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = whole_number("JOBS", args.jobs, cores())
     if jobs < 1 or (jobs > MOST_TOOLS and not args.cluster):
         raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_TOOLS}, or more on a farm")
-    if args.sim not in SIMULATORS:
-        raise LockstepError(f"SIM={args.sim} is no simulator; expected one of {', '.join(SIMULATORS)}")
+    require_simulator(args.sim)
     if args.checks not in ("", "0", "1"):
         raise LockstepError(f"CHECKS={args.checks}; expected 0, or nothing")
     out = Path(args.out).resolve()

@@ -18,8 +18,8 @@ from model.graph.graph import IntegerGraph
 from model.program.compile import compile_graph
 from model.program.compiled import Program
 from model.program.fit import fitting_shape
-from scripts.datasets import BUILD
 from scripts.guard import guarded
+from scripts.local_data import BUILD
 from scripts.numbers import cores, tools_at_a_time
 from scripts.vectors import load_image
 from tb.common.runner import ROOT

@@ -27,7 +27,8 @@ from model.network.nets import Network, build, input_shape
 from model.network.processes import first_before_the_others, joined, process_count, process_index
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
-from scripts.datasets import BUILD, load_data
+from scripts.datasets import load_data
+from scripts.local_data import BUILD
 
 Array = np.ndarray[Any, Any]
 

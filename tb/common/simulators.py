@@ -60,6 +60,12 @@ def prepare(simulator: str, waves: str | None, dump: Path | None) -> Tools:
     return tools
 
 
+def require_simulator(simulator: str) -> None:
+    """Raise LockstepError unless `simulator`, SIM of a make line, is one there is; `find` says whether it is here."""
+    if simulator not in SIMULATORS:
+        raise LockstepError(f"SIM={simulator} is no simulator; expected one of {', '.join(SIMULATORS)}")
+
+
 def find(simulator: str) -> None:
     """Make sure that the simulator can be called by its name; LockstepError says what is missing."""
     if simulator not in SIMULATORS:

@@ -123,12 +123,8 @@ def wrongs(jobs: Sequence[Job], programs: Sequence[Sequence[LayerProgram]], repo
     for item in reversed(report.shown):
         wrong[item.job] = str(item)
     for run in report.layers:
-        layers = programs[run.job]
-        differ = (
-            None
-            if jobs[run.job].stall
-            else counters_differ(run, layers[(run.layer - jobs[run.job].first) % len(layers)])
-        )
+        job, layers = jobs[run.job], programs[run.job]
+        differ = None if job.stall else counters_differ(run, layers[(run.layer - job.first) % len(layers)])
         if differ:
             wrong.setdefault(run.job, f"{differ}, by the cycle model")
     for late in range(report.jobs, len(jobs)):
