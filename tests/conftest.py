@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,10 @@ FOREIGN = (
 )
 for name in FOREIGN:
     os.environ.pop(name, None)
+
+# The suite starts Python more than a thousand times, and uv leaves no bytecode: what has to be compiled is compiled once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Who starts the suite in the background may have it ignore interrupts, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
