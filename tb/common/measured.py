@@ -8,18 +8,14 @@ defined (tb/sim_checks shows that each check and each refusal of a parameter wor
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from model.files import write_json
-from tb.common.simulators import fingerprint
 
 VARIABLE = "LOCKSTEP_COVERAGE"
 BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", "-O0")
-RUNTIME = "verilated*"  # Verilator's own objects, the same in every build
 
 
 def folder() -> Path | None:
@@ -46,24 +42,3 @@ def write_points(hits: Mapping[str, int]) -> None:
     target = folder()
     if target is not None:
         write_json(target / f"{uuid.uuid4().hex}.points.json", dict(hits))
-
-
-@contextmanager
-def shared_runtime(build: Path) -> Iterator[None]:
-    """A build of counts in `build` takes Verilator's own objects from the one before, most of the time it takes."""
-    key = fingerprint([], "verilator", [BUILD, os.environ.get("CXXFLAGS")])[:16]
-    target = folder()
-    assert target is not None, f"{VARIABLE} is not set"
-    kept = target.parent / f"runtime-{key}"
-    for found in kept.glob(RUNTIME):
-        shutil.copyfile(found, build / found.name)  # now, so newer than its sources
-    yield
-    if not kept.is_dir():
-        part = kept.with_name(f"{kept.name}-{uuid.uuid4().hex}")
-        part.mkdir()
-        for found in [*build.glob(f"{RUNTIME}.o"), *build.glob(f"{RUNTIME}.d")]:
-            shutil.copyfile(found, part / found.name)
-        try:
-            part.rename(kept)
-        except OSError:  # another build was quicker
-            shutil.rmtree(part)

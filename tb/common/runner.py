@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 from model.errors import LockstepError
 from tb.common import initial, measured
+from tb.common.runtime_objects import runtime_objects
 from tb.common.simulators import fingerprint, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,10 +161,11 @@ def simulate(
         print(f"{tests} on {top}({_describe(parameters)}), {simulator}, seed {seed}{start}", flush=True)
     with _masked_environment():
         built = folder / "built.sha256"
-        wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *tools.build_args, *build_args])
+        options = [*tools.build_args, *build_args]
+        wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *options])
         if not built.is_file() or built.read_text() != wanted:
             built.unlink(missing_ok=True)
-            with measured.shared_runtime(folder) if counted else nullcontext():
+            with runtime_objects(folder, [*options, str(waves)]) if simulator == "verilator" else nullcontext():
                 _guarded(
                     folder / "build.log",
                     f"{top} does not build",
@@ -172,7 +174,7 @@ def simulate(
                         hdl_toplevel=top,
                         parameters=dict(parameters),
                         defines={"SIM_CHECKS": 1} if checks else {},
-                        build_args=[*tools.build_args, *build_args],
+                        build_args=options,
                         build_dir=folder,
                         timescale=TIMESCALE,
                         waves=waves is not None,

@@ -86,7 +86,6 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
         except (LockstepError, KeyError, TypeError, ValueError):
             kept.unlink()  # cut short: it counts as not run
     started = time.monotonic()
-    # out/work keeps Verilator's own objects, which all builds share (tb.common.measured)
     work = (out / "work" / job.replace("/", "-")).resolve()
     build = (out / "build" / job.replace("/", "-")).resolve()
     for stale in (work, build):

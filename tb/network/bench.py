@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from model.program.stream import Stream
 from model.program.words import pack_fields, to_hex, to_ints
 from tb.common import initial, measured
 from tb.common.runner import BuildError, SimulationError, default_seed, rtl_folder
+from tb.common.runtime_objects import runtime_objects
 from tb.common.simulators import find, fingerprint
 from tb.network.points import descriptor_points
 
@@ -220,7 +222,9 @@ def build(
         command = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-j", "2"]
         command += ["--timescale", "1ns/1ps", *(measured.BUILD if counted else ("-CFLAGS", "-O2"))]
         command += initial.VERILATOR_BUILD if random_start else ("--x-assign", "fast")
-        command += ["--top-module", "network_tb", "--Mdir", str(folder / "obj"), "--trace"]
+        command += ["--top-module", "network_tb", "--trace"]
+        options = list(command)
+        command += ["--Mdir", str(folder / "obj")]
         command += [f"-G{name}={value}" for name, value in parameters.items()]
         run = [str(program)]
     if checks and not counted:
@@ -230,9 +234,11 @@ def build(
     built = folder / "built.sha256"
     if not program.is_file() or not built.is_file() or built.read_text() != wanted:
         built.unlink(missing_ok=True)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-        if done.returncode:
-            raise BuildError(f"network_tb does not build with {simulator}: {(done.stderr or done.stdout)[-3000:]}")
+        program.parent.mkdir(exist_ok=True)
+        with runtime_objects(program.parent, options) if simulator == "verilator" else nullcontext():
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+            if done.returncode:
+                raise BuildError(f"network_tb does not build with {simulator}: {(done.stderr or done.stdout)[-3000:]}")
         built.write_text(wanted)
     run += initial.plusargs(simulator, default_seed()) if random_start else []
     return [*run, *(measured.plusargs() if counted else [])]
