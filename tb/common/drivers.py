@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 PERIOD_NS = 10
 
@@ -98,3 +98,20 @@ async def next_cycle(dut: Any) -> None:
 async def settled(dut: Any) -> None:
     """To the middle of the cycle: registers and wires have their values of this cycle; time to look, not to drive."""
     await FallingEdge(dut.clk_i)
+
+
+async def cycles_later(dut: Any, cycles: int) -> None:
+    """To the rising edge `cycles` (1 or more) from here, with the inputs as they are and no stop on the way."""
+    await Timer(cycles * PERIOD_NS - PERIOD_NS // 2, unit="ns")
+    await RisingEdge(dut.clk_i)
+
+
+def telling(count: int) -> list[int]:
+    """Where a count of 0 .. `count` - 1 can go wrong: its ends, and each place where a bit changes that had not before.
+
+    >>> telling(16)
+    [0, 1, 2, 3, 4, 7, 8, 11, 12, 13, 14, 15]
+    """
+    steps = [1 << bit for bit in range(count.bit_length())]
+    places = [place for step in steps for place in (step - 1, step, count - step, count - 1 - step)]
+    return sorted({place for place in [*places, count - 1] if 0 <= place < count})

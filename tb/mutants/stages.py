@@ -217,6 +217,7 @@ STAGES = (
         | {"WideWidth": 32, "WordWidth": 16, "SideWidth": 2},
     ),
     Stage("os_window", "tb.os_window.os_window_tests", {"Rows": 3}),
+    Stage("par_count", "tb.par_count.par_count_tests", {"Cols": 5, "ColWidth": 3, "ParWords": 3}),
     Stage(
         "os_loader",
         "tb.os_loader.os_loader_tests",

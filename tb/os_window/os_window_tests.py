@@ -8,7 +8,17 @@ from typing import Any
 import cocotb
 
 from model.golden.os_blocks import windows
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import (
+    cycles_later,
+    generator,
+    next_cycle,
+    parameters,
+    read,
+    reset,
+    settled,
+    start_clock,
+    telling,
+)
 from tb.common.scoreboard import Coverage
 
 ROWS = parameters()["Rows"]
@@ -24,7 +34,14 @@ async def begin(dut: Any) -> None:
 
 
 async def layer(
-    dut: Any, rng: Any, coverage: Coverage, shape: tuple[int, int, int], given_up: float, most: int
+    dut: Any,
+    rng: Any,
+    coverage: Coverage,
+    shape: tuple[int, int, int],
+    *,
+    given_up: float = 0.0,
+    gaps: float = 0.3,
+    most: int | None = None,
 ) -> None:
     """Start a layer of (lines of a window, windows of a tile, tiles) and check its lines, the first `most` of them."""
     window, out_map, tiles = shape
@@ -39,7 +56,7 @@ async def layer(
         if number > 2 and rng.random() < given_up:
             coverage.hit("given up", True)
             break
-        while rng.random() < 0.3:
+        while rng.random() < gaps:
             dut.valid_i.value, dut.begins_i.value = 0, int(rng.integers(0, 2))
             await next_cycle(dut)
         dut.valid_i.value, dut.begins_i.value = 1, int(number // ROWS % groups == 0)
@@ -62,20 +79,39 @@ async def test_every_line_is_marked_as_the_golden_model_says(dut: Any) -> None:
     await begin(dut)
     for _ in range(40):
         window, tiles = int(rng.choice([1, 1, 2, 4, 9])), int(rng.integers(1, 4))
-        await layer(dut, rng, coverage, (window, int(rng.integers(1, 2 * ROWS + 2)), tiles), 0.005, 1 << 14)
+        await layer(dut, rng, coverage, (window, int(rng.integers(1, 2 * ROWS + 2)), tiles), given_up=0.005)
     coverage.finish()
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def test_the_largest_windows_and_maps_are_counted_and_a_reset_forgets_them(dut: Any) -> None:
-    """Every bit of both counts; a reset in the middle of a window leaves a block that waits for its first tile."""
+async def test_the_largest_window_and_a_reset_that_forgets_it(dut: Any) -> None:
+    """Every bit of a place; a reset in the middle of a window leaves a block that waits for its first tile."""
     rng, coverage = generator(), Coverage(*POINTS)
     await begin(dut)
-    for out_map in (1 << 14, 0x1555 + 1, 0x2AAA + 1):
-        await layer(dut, rng, coverage, (256, out_map, 1), 0.0, 256 + ROWS + 2)
-        await reset(dut)
-        dut.valid_i.value, dut.begins_i.value = 1, 0
+    await layer(dut, rng, coverage, (256, 1 << 14, 1), most=256 + ROWS + 2)
+    await reset(dut)
+    dut.valid_i.value, dut.begins_i.value = 1, 0
+    await settled(dut)
+    assert not read(dut.keep_o), "after a reset there is no tile that a line could belong to"
+    dut.valid_i.value = 0
+    await layer(dut, rng, coverage, (1, 1, 2))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_the_largest_map_is_counted_to_its_end(dut: Any) -> None:
+    """16,384 windows of one line, and what comes behind them: every bit of the count."""
+    await begin(dut)
+    most = 1 << 14
+    dut.window_n_i.value, dut.map_n_i.value, dut.start_i.value = 0, most - 1, 1
+    await next_cycle(dut)
+    dut.start_i.value, dut.valid_i.value, dut.begins_i.value = 0, 1, 1
+    now = ROWS
+    await cycles_later(dut, ROWS)
+    dut.begins_i.value = 0  # only the first group begins the tile
+    for place in [*(place for place in telling(most) if place >= ROWS), most, most + 1]:
+        if place > now:
+            await cycles_later(dut, place - now)
+            now = place
         await settled(dut)
-        assert not read(dut.keep_o), "after a reset there is no tile that a line could belong to"
-        dut.valid_i.value = 0
-        await layer(dut, rng, coverage, (1, 1, 2), 0.0, 1 << 14)
+        got = read(dut.keep_o), read(dut.swap_o)
+        assert got == (place < most, False), f"line {place}: keep, swap {got}; the tile has {most} lines"

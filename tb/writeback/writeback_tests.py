@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import cocotb
 
 from model.golden.blocks import places
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
+from tb.common.drivers import (
+    cycles_later,
+    generator,
+    next_cycle,
+    pack,
+    parameters,
+    read,
+    reset,
+    settled,
+    start_clock,
+    telling,
+)
 from tb.common.scoreboard import Coverage
 
 ADDR, SEGS, HALVES = parameters()["AddrWidth"], parameters()["Segs"], parameters()["Halves"]
@@ -59,3 +71,41 @@ async def test_every_line_goes_to_its_place(dut: Any) -> None:
             await next_cycle(dut)
         dut.valid_i.value = 0
     coverage.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_the_largest_map_is_counted_to_its_end(dut: Any) -> None:
+    """16,384 lines a tile, and the first lines of the next tile: every bit of the count."""
+    await begin(dut)
+    dut.start_i.value, dut.map_n_i.value = 1, (1 << 14) - 1
+    await next_cycle(dut)
+    dut.start_i.value, dut.valid_i.value = 0, 1
+    most, now = 1 << 14, 0
+    lines = list(islice(places(0, most, SEGS, HALVES, False), most + 2))
+    for place in [*telling(most), most, most + 1]:
+        if place > now:
+            await cycles_later(dut, place - now)
+            now = place
+        await settled(dut)
+        address, enables = lines[place]
+        shown = read(dut.addr_o), read(dut.seg_o)
+        assert shown == (address % DEPTH, pack(enables, 1)), f"line {place}: {shown}, expected {address, enables}"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_a_reset_is_a_start_at_0_of_tiles_of_one_line(dut: Any) -> None:
+    """In the middle of a layer, when every register has another value."""
+    await begin(dut)
+    dut.base_i.value, dut.map_n_i.value = DEPTH - 1, 0
+    dut.start_i.value = 1
+    await next_cycle(dut)
+    dut.start_i.value, dut.valid_i.value = 0, 1
+    await next_cycle(dut)
+    dut.map_n_i.value = (1 << 14) - 1
+    await next_cycle(dut)
+    await reset(dut)
+    dut.map_n_i.value = 0
+    for line in islice(places(0, 1, SEGS, HALVES, False), 2 * SEGS + 1):
+        await settled(dut)
+        assert (read(dut.addr_o), read(dut.seg_o)) == (line[0], pack(line[1], 1))
+        await next_cycle(dut)
