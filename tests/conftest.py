@@ -34,7 +34,7 @@ FOREIGN = (
 for name in FOREIGN:
     os.environ.pop(name, None)
 
-# The suite starts Python more than a thousand times, and uv leaves no bytecode: what has to be compiled is compiled once.
+# The suite starts Python a thousand times, and uv leaves no bytecode: what has to be compiled is compiled once.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
