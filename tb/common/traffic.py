@@ -7,12 +7,14 @@ begun in cycle s, are there in cycles s .. t-1. Whatever is not marked valid is 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from model.errors import LockstepError
 from model.golden.cycle import Flow, Pairs, idle
 from model.numeric.formats import IntFormat
 from model.numeric.power import PowerFormat
@@ -62,12 +64,26 @@ class Shape:
 
     def bus(self, weights: Iterable[int]) -> int:
         """Weights as one bus of patterns, weight i at [i*WgtWidth +: WgtWidth]."""
-        return pack(self.wgt.encode(np.array(list(weights), np.int64)).tolist(), self.wgt_width)
+        return pack((self._patterns[weight] for weight in weights), self.wgt_width)
 
     def from_bus(self, bus: int, count: int) -> list[int]:
         """The inverse of `bus`."""
-        values: list[int] = self.wgt.decode(np.array(unpack(bus, self.wgt_width, count))).tolist()
-        return values
+        return [self._weights[pattern] for pattern in unpack(bus, self.wgt_width, count)]
+
+    @cached_property
+    def _weights(self) -> dict[int, int]:
+        """Weight of each pattern that is one; a table, for tests look at thousands of single registers."""
+        found = {}
+        for pattern in range(1 << self.wgt_width):
+            with suppress(LockstepError):
+                found[pattern] = int(self.wgt.decode(np.array(pattern)))
+        return found
+
+    @cached_property
+    def _patterns(self) -> dict[int, int]:
+        """Pattern of each weight."""
+        values = self.wgt.values
+        return dict(zip(values.tolist(), self.wgt.encode(values).tolist(), strict=True))
 
     @property
     def groups(self) -> int:

@@ -35,18 +35,18 @@ def work_of(shape: EngineShape, layers: Sequence[LayerProgram]) -> int:
 
 
 def small_draws(seed: int, array: str, wanted: int) -> list[Draw | GraphDraw]:
-    """The first `wanted` draws of `seed` on `array`, one of ARRAYS, whose work is at most MOST_WORK.
+    """The first `wanted` draws of `seed` on `array`, one of EVERY_ARRAY, whose work is at most MOST_WORK.
 
-    The numbers stay those of `any_draw`, so that `make random` repeats each; it draws the large ones too.
+    On one of ARRAYS their numbers are those of `any_draw`, so that `make random` repeats each; it draws the large ones
+    too.
     """
-    return list(islice(_small_draws(seed, array), wanted))
-
-
-def _small_draws(seed: int, array: str) -> Iterator[Draw | GraphDraw]:
-    for index in count(list(ARRAYS).index(array), len(ARRAYS)):
-        drawn = any_draw(seed, index)
-        if work_of(drawn.program.shape, drawn.layers) <= MOST_WORK:
-            yield drawn
+    if array in ARRAYS:
+        every: Iterator[Draw | GraphDraw] = (
+            any_draw(seed, index) for index in count(list(ARRAYS).index(array), len(ARRAYS))
+        )
+    else:
+        every = (draw(seed, index, array) for index in count())
+    return list(islice((each for each in every if work_of(each.program.shape, each.layers) <= MOST_WORK), wanted))
 
 
 def job_of_draw(each: Draw | GraphDraw) -> Job:

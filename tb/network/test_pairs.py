@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from model.program.compile import compile_graph
-from model.program.draw import PAIRED, draw
+from model.program.draw import PAIRED
 from model.program.fit import fitting_shape
 from tb.common.runner import ROOT, SimulationError
 from tb.network.bench import run_jobs
-from tb.network.draws import run_draws
+from tb.network.draws import run_draws, small_draws
 from tb.network.whole import Maps, counters_differ, job_of
 from tests.integer_graphs import random_pixels
 from tests.test_program_pairs import narrow_graph
@@ -26,18 +26,17 @@ SEED, DRAWS = 1, 15
 @pytest.mark.parametrize("name", PAIRED)
 def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
     """Pairs and single codes in turns in one run of the simulator, under stalls, with the assertions of the RTL on."""
-    draws = [draw(SEED, index, name) for index in range(DRAWS)]
-    assert {each.program.descriptor.simd for each in draws} == {0, 1}
+    draws = small_draws(SEED, name, DRAWS)
+    assert {each.layers[0].descriptor.simd for each in draws} == {0, 1}
     wrong, report = run_draws(draws, tmp_path, "icarus")
     assert not wrong, "\n".join(f"{index}: {text}" for index, text in wrong.items())
     assert (report.jobs, report.mismatches) == (DRAWS, 0)
 
 
-@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 4)])
-def test_a_network_is_exact_with_pairs_and_without_on_one_engine(rows: int, cols: int, tmp_path: Path) -> None:
+def test_a_network_is_exact_with_pairs_and_without_on_one_engine(tmp_path: Path) -> None:
     """Layers of both kinds after one another in one run; without, nothing but the cycles is another."""
     graph = narrow_graph(3)
-    shape = fitting_shape(graph, rows, cols)
+    shape = fitting_shape(graph, 8, 4)
     shape = replace(shape, act_depth=shape.banks * 1024)
     maps = Maps.of(graph, random_pixels(graph))
     cycles = []

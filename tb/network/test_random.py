@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from model.program.draw import ARRAYS, POWER_ARRAYS, draw
+from model.program.draw import ARRAYS, POWER_ARRAYS
 from tb.network.draws import STALLS, run_draws, small_draws, stall_of
 
 pytestmark = pytest.mark.sampled
 
-DRAWS = 25  # an array
+DRAWS = 16  # an array
 SEED = 1
 
 
@@ -29,7 +29,7 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", POWER_ARRAYS)
 def test_drawn_layers_of_powers_of_two_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
-    draws = [draw(SEED, index, name) for index in range(16)]
+    draws = small_draws(SEED, name, 16)
     wrong, report = run_draws(draws, tmp_path, "icarus")
     assert not wrong
     assert report.jobs == len(draws)
