@@ -18,8 +18,16 @@ from tests.replay_sets import HAS_VERILATOR
 pytestmark = pytest.mark.sampled
 
 
-@pytest.mark.parametrize("array", ARRAYS)
-@pytest.mark.parametrize("tests", ["register_tests", "run_tests", "error_tests"])
+SQUARE, BANKS, SEGMENTS = ARRAYS
+
+
+@pytest.mark.parametrize(
+    ("tests", "array"),
+    [
+        *product(("register_tests", "run_tests", "error_tests"), (SQUARE, SEGMENTS)),
+        ("run_tests", BANKS),  # banks are of no concern to registers and errors
+    ],
+)
 def test_accelerator(tests: str, array: str) -> None:
     """Registers; runs and stalls; errors and resets."""
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])

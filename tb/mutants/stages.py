@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from xml.etree import ElementTree
@@ -30,6 +31,7 @@ LIMIT_SECONDS = 300  # of one simulation that usually takes one or two
 FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILINE)
 # How a cocotb test fails on account of the RTL: something differs, never comes, or does not fit its port.
 FAILURES = ("AssertionError", "SimTimeoutError", "OverflowError", "ValueError")
+INSTANCE = re.compile(r"^\s*(\w+)\s+(?:#\s*\(|u_)", re.MULTILINE)
 RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
 DRAWS = "tb.network.draws"
 OS_DRAWS = "tb.network.os_draws"
@@ -255,11 +257,16 @@ def contained(top: str, rtl: Mapping[str, str]) -> set[str]:
     """`top` and every module below it."""
     found, waiting = {top}, [top]
     while waiting:
-        source = rtl[waiting.pop()]
-        below = {name for name in rtl if re.search(rf"^\s*{name}\s+(#\s*\(|u_)", source, re.MULTILINE)} - found
+        below = (instantiated(rtl[waiting.pop()]) & rtl.keys()) - found
         found |= below
         waiting += below
     return found
+
+
+@lru_cache(maxsize=4096)  # asked thousands of times for the few sources of a tree
+def instantiated(source: str) -> frozenset[str]:
+    """What stands where a module's name does in an instance; keywords may be among them."""
+    return frozenset(INSTANCE.findall(source))
 
 
 class Kind(StrEnum):
