@@ -118,8 +118,9 @@ def test_a_mutant_meets_the_stages_that_contain_it() -> None:
         "mac_array_os_tests_level5",
     ]
     assert names["mac_tile"] == [*array, *core, *ENGINES]
-    assert names["walker"] == ["walker_tests", *ENGINES]
-    assert names["sequencer"] == ENGINES
+    alone = ["sequencer_tests_pairs", "sequencer_tests_both"]
+    assert names["walker"] == ["walker_tests", *alone, *ENGINES]
+    assert names["sequencer"] == [*alone, *ENGINES]
     assert names["fifo"] == ["fifo_tests", "result_stream_tests", *ACCELERATOR]
     assert names["axil_regs"] == ACCELERATOR
 

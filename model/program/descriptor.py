@@ -76,7 +76,7 @@ FIELDS = (
     Field("simd", 9, 11, 1, PLAIN),
     Field("out_pair", 9, 12, 1, PLAIN),
     Field("os", 9, 13, 1, PLAIN),
-    Field("width", 9, 16, 16, COUNT),
+    Field("width", 9, 16, 11, COUNT),
     Field("passes", 10, 0, 20, COUNT),
     Field("step_oc", 10, 20, 12, PLAIN),
     Field("shift", 11, 0, 6, PLAIN),

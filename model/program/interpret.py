@@ -82,7 +82,7 @@ class Interpreter:
         y_start, y_dy, y_wy, y_ky = (field(descriptor, 7, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         x_start, x_dx, x_wx, x_kx = (field(descriptor, 8, 8 * i + 7, 8 * i, signed=True) for i in range(4))
         in_start, out_base = field(descriptor, 0, 15, 0), field(descriptor, 0, 31, 16)
-        height, width = field(descriptor, 9, 10, 0) + 1, field(descriptor, 9, 31, 16) + 1
+        height, width = field(descriptor, 9, 10, 0) + 1, field(descriptor, 9, 26, 16) + 1
         passes = field(descriptor, 10, 19, 0) + 1
         shift, out_max = field(descriptor, 11, 5, 0), field(descriptor, 11, 15, 8)
         planes, wide = field(descriptor, 11, 16, 16), field(descriptor, 11, 17, 17)

@@ -75,6 +75,9 @@ LEVEL5 = {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
 # An accelerator of which every field of the register MODES but one is not 0.
 PAIRS = SEGMENTS | LEVEL5 | {"Cols": 4, "ActWidth": 4, "PsumWidth": 22, "ActDepth": 64, "Simd": 1}
 
+SEQUENCER = {"ActAddrWidth": 16, "LineAddrWidth": 16, "ActWidth": 8, "PsumAddrWidth": 10, "PsumDepth": 1024}
+SEQUENCER |= {"DrainCycles": 3, "Layers": 4, "Rows": 4}
+
 WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written half by half
 
 STAGES = (
@@ -201,6 +204,8 @@ STAGES = (
         {"Levels": 4, "CountWidth": 3, "AddrWidth": 5, "CoordWidth": 4}
         | {"StepsAddr": 0b1011, "StepsY": 0b0110, "StepsX": 0b1101},
     ),
+    Stage("sequencer", "tb.sequencer.sequencer_tests", SEQUENCER | {"Simd": 1, "OutputStationary": 0}, "pairs"),
+    Stage("sequencer", "tb.sequencer.sequencer_tests", SEQUENCER | {"Simd": 0, "OutputStationary": 1}, "both"),
     Stage(
         "loader",
         "tb.loader.loader_tests",

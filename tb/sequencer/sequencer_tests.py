@@ -1,0 +1,349 @@
+"""cocotb tests of sequencer: each pixel that a descriptor stands for, once and in order, and the time of it all.
+
+The table answers as a memory does, one cycle later; weight tiles are ready at once, or come when they come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from model.errors import LockstepError
+from model.program.descriptor import COUNT, FIELDS, SIGNED, WRAP, Descriptor, Field
+from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.scoreboard import Coverage
+from tb.network.points import descriptor_points
+from tb.sequencer.golden import Pixel, pixels, reach
+
+P = parameters()
+OS, SIMD, ROWS, DRAIN, DEPTH = (P[name] for name in ("OutputStationary", "Simd", "Rows", "DrainCycles", "PsumDepth"))
+FETCH = 13
+MOST_PIXELS = 1100
+FAR = 1023  # the largest coordinate; the least is -1 - FAR
+
+
+def draw(rng: np.random.Generator, **given: int) -> Descriptor:
+    """A layer with the values `given` and else small numbers: at most MOST_PIXELS pixels, passes that psums hold."""
+    for _ in range(10000):
+        counts = {
+            name: int(rng.choice([1, 1, 2, 3])) for name in ("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc")
+        }
+        steps = {f"step_{name}": int(rng.integers(-40, 40)) for name in counts if name != "oc"}
+        moves = ("y_start", "y_dy", "y_wy", "y_ky", "x_start", "x_dx", "x_wx", "x_kx")
+        values = counts | steps | {name: int(rng.integers(-3, 4)) for name in moves}
+        values |= {"in_start": int(rng.integers(0, 1 << 16)), "out_base": int(rng.integers(0, 1 << 16)), "step_oc": 7}
+        values |= {
+            "height": int(rng.integers(1, 9)),
+            "width": int(rng.integers(1, 9)),
+            "shift": int(rng.integers(0, 41)),
+        }
+        values |= {
+            "out_max": int(rng.integers(0, 256)),
+            "planes": int(rng.integers(0, 2)),
+            "wide": int(rng.integers(0, 2)),
+        }
+        values |= {"os": OS and int(rng.integers(0, 2)), "simd": SIMD and int(rng.integers(0, 2))}
+        values |= {"out_pair": SIMD and int(rng.integers(0, 2))}
+        values |= given
+        values["passes"] = values["kx"] * values["ky"] * values["sub"] * values["ic"]
+        if not values["os"]:
+            values["out_map"] = values["wx"] * values["wy"]
+        elif "out_map" not in given:
+            values["out_map"] = int(rng.integers(1, 1 << 14))
+        try:
+            told = Descriptor(**values)
+        except LockstepError:
+            continue
+        low, high = reach(told)
+        size = told.pass_size * told.passes * told.oc
+        if low >= -1 - FAR and high <= FAR and size <= MOST_PIXELS and (told.os or told.pass_size <= DEPTH):
+            return told
+    raise AssertionError(f"no layer with {given} can be drawn")
+
+
+class Bench:
+    """Answers for the table and the loader, and looks at everything in every cycle."""
+
+    def __init__(self, dut: Any, rng: np.random.Generator) -> None:
+        self.dut, self.rng = dut, rng
+        self.table: dict[int, list[int]] = {}
+
+    async def cycle(self, **inputs: int) -> None:
+        """Drive `inputs` and look; the table's answer is driven in the cycle behind."""
+        for name, value in inputs.items():
+            getattr(self.dut, name).value = value
+        await settled(self.dut)
+
+    async def step(self) -> None:
+        """To the next cycle, with the table's answer to this one; noise where nothing was asked."""
+        asked = read(self.dut.desc_re_o), read(self.dut.desc_addr_o)
+        await next_cycle(self.dut)
+        layer, word = divmod(asked[1], 16)
+        noise = int(self.rng.integers(0, 1 << 32))
+        self.dut.desc_data_i.value = self.table[layer][word] if asked[0] else noise
+        self.dut.start_i.value = 0
+
+    async def start(self, first: int, count: int) -> None:
+        """One cycle of start_i; noise on the range afterwards."""
+        await self.cycle(start_i=1, first_i=first, count_i=count, tile_ready_i=0, early_i=0, missing_i=0)
+        assert not read(self.dut.busy_o)
+        await self.step()
+        self.dut.first_i.value, self.dut.count_i.value = (int(self.rng.integers(0, 256)) for _ in range(2))
+
+    async def fetch(self, layer: int, told: Descriptor) -> None:
+        """The 13 cycles before a layer."""
+        for number in range(FETCH):
+            await self.cycle(tile_ready_i=int(self.rng.integers(0, 2)))
+            shown = [read(getattr(self.dut, f"{port}_o")) for port in ("busy", "filling", "waiting", "x_valid", "take")]
+            assert shown == [1, 1, 0, 0, 0], (
+                f"busy, filling, waiting, x_valid, take: {shown} in cycle {number} of FETCH"
+            )
+            assert read(self.dut.layer_o) == layer
+            assert read(self.dut.load_start_o) == (number == FETCH - 1), f"load_start in cycle {number}"
+            if number == FETCH - 1:
+                assert read(self.dut.os_layer_o) == told.os
+                for_loader = read(self.dut.passes_n_o), read(self.dut.tiles_n_o)
+                assert for_loader == (told.passes - 1, told.oc - 1)
+            assert not read(self.dut.os_o)
+            await self.step()
+
+    def settings(self, told: Descriptor) -> None:
+        """What stands still while a layer runs."""
+        lines = (told.dx - 1) | (told.dy - 1) << 4
+        wanted = {
+            "passes_n": told.passes - 1, "tiles_n": told.oc - 1, "shift": told.shift, "wide": told.wide,
+            "max": told.out_max % (1 << P["ActWidth"]), "out_base": told.out_base % (1 << P["LineAddrWidth"]),
+            "out_map_n": told.out_map - 1, "simd": told.simd, "out_pair": told.out_pair,
+            "window_n": lines | ((told.wx - 1) << 8 & 0) ,
+        }  # fmt: skip
+        shown = {port: read(getattr(self.dut, f"{port}_o")) for port in wanted}
+        assert shown == wanted
+
+    def pixel(self, pixel: Pixel) -> None:
+        """The instruction of this cycle is `pixel`."""
+        ports = ("x_swap", "x_last", "x_zero", "p_acc", "p_plane", "p_final", "p_swap", "p_first", "p_last")
+        wanted = [pixel.swap, pixel.last, pixel.zero, pixel.acc, pixel.plane, pixel.final, pixel.final_swap]
+        wanted += [pixel.window_first, pixel.window_last]
+        shown = [read(getattr(self.dut, f"{port}_o")) for port in ports]
+        assert shown == wanted, f"{dict(zip(ports, shown, strict=True))}; expected {pixel}"
+        where = read(self.dut.x_addr_o), read(self.dut.p_addr_o)
+        assert where == (pixel.address % (1 << P["ActAddrWidth"]), pixel.line), f"at {where}; expected {pixel}"
+
+    async def run(self, told: Descriptor, ready: float, *, stop: int | None = None) -> None:
+        """The pixels of a layer, or the first `stop` of them, where weights are there with the chance `ready`."""
+        gap = 0  # cycles in which the group in front still leaves its rows
+        order = list(pixels(told))[:stop]
+        for number, pixel in enumerate(order):
+            while True:
+                here = int(self.rng.random() < ready)
+                await self.cycle(tile_ready_i=here)
+                held = (not here or (pixel.last and gap > 0)) if told.os else (pixel.begins and not here)
+                gap = max(0, gap - 1)
+                status = [
+                    read(getattr(self.dut, f"{port}_o")) for port in ("x_valid", "waiting", "filling", "busy", "os")
+                ]
+                assert status == [not held, held, 0, 1, told.os], f"valid, waiting, filling, busy, os: {status}"
+                assert read(self.dut.take_o) == (not held and (told.os or pixel.begins))
+                if number in (0, len(order) - 1) or self.rng.random() < 0.05:
+                    self.settings(told)
+                if not held:
+                    self.pixel(pixel)
+                    gap = ROWS - 1 if pixel.last else gap
+                await self.step()
+                if not held:
+                    break
+
+    async def drain(self, told: Descriptor, more: bool, error: int = 0) -> None:
+        """Until the layer's last code is in memory; then the next layer's FETCH, or the end."""
+        for _ in range(DRAIN + (ROWS if told.os else 0)):
+            await self.cycle(tile_ready_i=int(self.rng.integers(0, 2)), early_i=0, missing_i=0)
+            shown = [read(getattr(self.dut, f"{port}_o")) for port in ("busy", "filling", "x_valid", "done", "error")]
+            assert shown == [1, 1, 0, 0, error], f"busy, filling, x_valid, done, error: {shown} in DRAIN"
+            await self.step()
+        if not more:
+            await self.end(error)
+
+    async def end(self, error: int = 0) -> None:
+        """done_o for one cycle; the error stays."""
+        for done in (1, 0):
+            await self.cycle()
+            shown = [read(getattr(self.dut, f"{port}_o")) for port in ("busy", "done", "error", "x_valid")]
+            assert shown == [0, done, error, 0], f"busy, done, error, x_valid: {shown} at the end"
+            await self.step()
+
+    async def whole(self, first: int, layers: list[Descriptor], ready: float = 1.0) -> None:
+        """A run of `layers` from `first` on."""
+        rows = [told.encode() for told in layers]
+        descriptor_points([np.array(rows)]).record()
+        for at, row in enumerate(rows):
+            self.table[first + at] = [*row.tolist(), *(0xDEAD0000 + at for _ in range(4))]
+        await self.start(first, len(layers))
+        for at, told in enumerate(layers):
+            await self.fetch(first + at, told)
+            await self.run(told, ready)
+            await self.drain(told, more=at < len(layers) - 1)
+
+
+async def begin(dut: Any) -> Bench:
+    """Clock, quiet inputs, reset."""
+    for port in ("start_i", "first_i", "count_i", "desc_data_i", "tile_ready_i", "missing_i", "early_i"):
+        getattr(dut, port).value = 0
+    start_clock(dut)
+    await reset(dut)
+    return Bench(dut, generator())
+
+
+def limits(field: Field) -> tuple[int, int]:
+    """The values whose codes are a field's ends: of one that wraps, all zeros and all ones."""
+    if field.kind == WRAP:
+        return 0, -1
+    return (field.least, field.most) if field.kind in (COUNT, SIGNED) else (0, field.most)
+
+
+def possible(field: Field, value: int) -> bool:
+    """Whether this block can have a layer with that."""
+    built_in = {"simd": SIMD, "out_pair": SIMD, "os": OS}
+    longest = field.name in ("dx", "dy", "wx", "wy") and value > DEPTH and not OS
+    return not (field.name in built_in and value and not built_in[field.name]) and not longest
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_every_field_at_its_limits(dut: Any) -> None:
+    """One after another, in layers that are small otherwise; passes have a test of their own."""
+    bench = await begin(dut)
+    for field in FIELDS:
+        for value in limits(field) if field.name != "passes" else ():
+            if not possible(field, value):
+                continue
+            given = {field.name: value}
+            if field.name == "out_map" and OS:
+                given["os"] = 1  # else it is what the loops make
+            elif field.name == "out_map" and value > MOST_PIXELS:
+                continue
+            if value > 100 and field.name in ("wx", "wy"):
+                given["os"] = int(value > DEPTH)
+            await bench.whole(0, [draw(bench.rng, **given)])
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_runs_of_several_layers_with_weights_that_come_when_they_come(dut: Any) -> None:
+    """From the first descriptor and up to the last one."""
+    bench = await begin(dut)
+    coverage = Coverage("a layer of one pixel", "padding", "no padding", "a pooled layer", "several output tiles")
+    for number in range(8):
+        count = int(bench.rng.integers(1, 4))
+        layers = [draw(bench.rng) for _ in range(count)]
+        if number == 0:
+            layers[0] = draw(bench.rng, **dict.fromkeys(("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc"), 1))
+        if number == 1:
+            layers[0] = draw(bench.rng, dx=2, dy=2, oc=2, y_start=-1, os=0)
+        for told in layers:
+            zeros = [pixel.zero for pixel in pixels(told)]
+            coverage.hit("a layer of one pixel", len(zeros) == 1)
+            coverage.hit("padding", any(zeros))
+            coverage.hit("no padding", not all(zeros))
+            coverage.hit("a pooled layer", not told.os and told.dx * told.dy > 1)
+            coverage.hit("several output tiles", told.oc > 1)
+        first = 0 if number % 2 else P["Layers"] - count
+        await bench.whole(first, layers, ready=float(bench.rng.choice([1.0, 0.6, 0.2])))
+    coverage.finish()
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_passes_that_the_loops_do_not_make_are_error_7(dut: Any) -> None:
+    """Every bit of the count, too many and too few: the run ends in the first pass that one of them calls the last."""
+    bench = await begin(dut)
+    for bit in range(20):
+        told = draw(bench.rng, kx=3, ky=1, sub=1, ic=2, wx=2, wy=1, dx=1, dy=1, os=0, oc=1)
+        words = told.encode()
+        coded = (told.passes - 1) ^ (1 << bit)
+        words[10] = (int(words[10]) & ~0xFFFFF) | coded
+        row = Descriptor.__new__(Descriptor)  # one that no compiler makes
+        for name, value in (asdict(told) | {"passes": coded + 1}).items():
+            object.__setattr__(row, name, value)
+        if bit == 19:
+            words[10] |= 0xFFFFF
+            object.__setattr__(row, "passes", 1 << 20)
+        descriptor_points([np.array([words])]).record()
+        bench.table[0] = [*words.tolist(), 0, 0, 0, 0]
+        await bench.start(0, 1)
+        await bench.fetch(0, row)
+        # the pass where the loops, or the count, have their last one, whichever is first; its first pixel is issued
+        await bench.run(row, 0.7, stop=min(told.passes - 1, row.passes - 1) * told.pass_size + 1)
+        await bench.drain(told, more=False, error=7)
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_a_stream_that_ends_elsewhere_a_pass_too_long_and_a_range_outside_are_errors(dut: Any) -> None:
+    """Each at its moment, with its number; the next start forgets it."""
+    bench = await begin(dut)
+    for port, error in (("early_i", 2), ("missing_i", 3)):
+        told = draw(bench.rng, wx=3, wy=2, kx=2)
+        bench.table[1] = [*told.encode().tolist(), 0, 0, 0, 0]
+        await bench.start(1, 1)
+        await bench.fetch(1, told)
+        await bench.run(told, 1.0, stop=4)
+        await bench.cycle(tile_ready_i=0, **{port: 1})
+        assert read(dut.load_stop_o)
+        await bench.step()
+        await bench.drain(told, more=False, error=error)
+        await bench.whole(0, [draw(bench.rng)])
+    if DEPTH < 1024:
+        told = draw(bench.rng, wx=1, wy=1, os=0)
+        long = Descriptor(**asdict(told) | {"wx": DEPTH + 1, "out_map": DEPTH + 1, "dx": 1, "dy": 1})
+        bench.table[0] = [*long.encode().tolist(), 0, 0, 0, 0]
+        await bench.start(0, 1)
+        await bench.fetch(0, long)
+        await bench.run(long, 1.0, stop=DEPTH)
+        await bench.drain(long, more=False, error=1)
+    for first, count in ((0, 0), (P["Layers"] - 1, 2), (255, 255), (0, min(255, P["Layers"] + 1))):
+        if first + count > P["Layers"] or not count:
+            await bench.start(first, count)
+            await bench.end(4)
+    await bench.whole(0, [draw(bench.rng)])
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_what_is_not_built_in_is_error_6(dut: Any) -> None:
+    """Before the first pixel."""
+    bench = await begin(dut)
+    for name, there in (("simd", SIMD), ("out_pair", SIMD), ("os", OS)):
+        if there:
+            continue
+        told = draw(bench.rng, **{"os": 0, "simd": 0, "out_pair": 0} | {name: 1})
+        bench.table[0] = [*told.encode().tolist(), 0, 0, 0, 0]
+        await bench.start(0, 1)
+        for _ in range(FETCH):
+            await bench.cycle()
+            await bench.step()
+        await bench.cycle(tile_ready_i=1)
+        assert not read(dut.x_valid_o)
+        assert read(dut.load_stop_o)
+        await bench.step()
+        plain = Descriptor(**asdict(told) | {"os": 0, "out_map": told.wx * told.wy})
+        await bench.drain(plain, more=False, error=6)
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_a_reset_anywhere_ends_a_run(dut: Any) -> None:
+    """In FETCH, RUN and DRAIN; the next run is whole."""
+    bench = await begin(dut)
+    for place in range(3):
+        told = draw(bench.rng, wx=3, kx=2)
+        bench.table[0] = [*told.encode().tolist(), 0, 0, 0, 0]
+        await bench.start(0, 1)
+        if place:
+            await bench.fetch(0, told)
+            await bench.run(told, 1.0, stop=4 if place == 1 else None)
+        else:
+            for _ in range(5):
+                await bench.cycle()
+                await bench.step()
+        await reset(dut)
+        await bench.cycle()
+        assert [read(getattr(dut, f"{port}_o")) for port in ("busy", "done", "error", "layer", "x_valid")] == [0] * 5
+        await bench.step()
+        await bench.whole(0, [draw(bench.rng)], 0.7)
