@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,21 @@ def read_json(path: Path) -> Any:
         When it is missing, unreadable or not JSON (with line and column), as `parse_json` says.
     """
     return parse_json(read_bytes(path, "JSON"), str(path))
+
+
+def read_toml(path: Path, where: str | None = None) -> dict[str, Any]:
+    """Parse the TOML file `path`.
+
+    Raises
+    ------
+    LockstepError
+        When it is missing, unreadable or not TOML (with line and column); what is no TOML begins with `where`, by
+        default the path.
+    """
+    try:
+        return tomllib.loads(read_bytes(path, "TOML").decode())
+    except (ValueError, RecursionError) as error:  # of bytes that are no text, too
+        raise LockstepError(f"{where or path}: {error}; expected TOML") from error
 
 
 def parse_json(content: bytes, where: str) -> Any:

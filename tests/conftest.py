@@ -52,16 +52,15 @@ _started = time.monotonic()
 
 @pytest.hookimpl(tryfirst=True)  # before -m leaves tests out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of what is `sampled`, all but the first cases are slow; files without a slow test come first."""
-    seen: dict[tuple[str, str], int] = {}
-    for item in items:
-        if (mark := item.get_closest_marker("sampled")) is not None:
-            key = (item.path.as_posix(), getattr(item, "originalname", item.name))
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > mark.kwargs.get("cases", 1):
-                item.add_marker("slow")
+    """Of a test with parameters all but the first case are slow; files that say themselves that they are come last."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path in long)
+    seen = set()
+    for item in items:
+        test = (item.path, item.nodeid.partition("[")[0])
+        if test in seen:
+            item.add_marker("slow")
+        seen.add(test)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -90,6 +90,7 @@ def test_tradeoff_compares_the_engines(name: str, mode: str) -> None:
     assert format_name(told.parameters) == name
 
 
+@pytest.mark.slow
 def test_no_cell_is_without_a_test() -> None:
     assert holes(covered()) == []
 

@@ -27,6 +27,7 @@ def refused(told: str, folder: Path, shape=SHAPE, cache: Path | None = None) -> 
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_set_says_what_it_is(tmp_path):
     folder = image_folder(tmp_path / "a")
     files = len([path for path in folder.rglob("*") if path.is_file()])
@@ -62,6 +63,7 @@ def cifar(tmp_path_factory) -> tuple[Path, np.ndarray]:
     return folder, cifar_folder(folder / "cifar-10-batches-py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", ["", "cifar-10-batches-py"])
 def test_cifar_in_its_standard_folder_or_above_it(cifar, inside):
     folder, test = cifar

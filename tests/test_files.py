@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import MOST, LockstepError
-from model.files import alone, read_json, remove_parts, write_atomic, write_json
+from model.files import alone, read_json, read_toml, remove_parts, write_atomic, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -215,3 +215,18 @@ def test_a_message_is_one_line_of_text_and_no_flood() -> None:
     """What a file says reached the terminal as it was: found by make fuzz."""
     assert str(LockstepError("a\x1b[2J\n b\ud800")) == "a\\x1b[2J b\\ud800"
     assert len(str(LockstepError("x" * 9999))) <= MOST
+
+
+def test_toml_is_read_or_refused(tmp_path):
+    path = tmp_path / "told.toml"
+    path.write_text('name = "x"\n[table]\nsize = 3\n')
+    assert read_toml(path) == {"name": "x", "table": {"size": 3}}
+    for content in (b"a = ", b"\xff = 1", b"a = " + b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(LockstepError, match=r"told\.toml: .*; expected TOML"):
+            read_toml(path)
+        with pytest.raises(LockstepError, match=r"^here: .*; expected TOML"):
+            read_toml(path, "here")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LockstepError, match="pipe: it is a pipe; expected TOML"):
+        read_toml(tmp_path / "pipe")

@@ -22,6 +22,7 @@ FEW = 25  # `make fuzz` draws thousands
 SILENT = ("cache", "result")  # the one is made again, the other shown as unreadable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files_are_refused_in_a_line_or_rightly_read(name: str, tmp_path: Path) -> None:
     count = 6 if name == "proposal" else FEW

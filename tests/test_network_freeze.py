@@ -17,8 +17,6 @@ from model.network.layers import QuantReLU
 from model.network.nets import build
 from tests.trained import odd_network, random_images, small_network
 
-pytestmark = pytest.mark.sampled
-
 
 def trained_codes(slope: float, offset: float, psums: range, code_max: int) -> list[int]:
     """Equation (1) in rational arithmetic: no rounding anywhere."""

@@ -45,6 +45,7 @@ def test_a_weight_of_zero_becomes_one_in_training(name):
     assert nearest(torch.tensor([0.0, -0.0, 1e-9, -1e-9]), fmt).tolist() == [1, 1, 1, -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fmt", EVERY, ids=lambda fmt: fmt.name)
 def test_gradients_are_those_of_the_equations(fmt):
     generator = torch.Generator().manual_seed(1)

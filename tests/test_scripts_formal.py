@@ -22,6 +22,7 @@ needs_solver = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_solver
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_verdict_is_that_of_every_piece(monkeypatch, tmp_path, capsys, broken):

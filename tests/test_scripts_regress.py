@@ -50,6 +50,7 @@ def read(out):
     return json.loads((out / "result.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_summary_counts_every_job_by_mode_and_layer(undisturbed):
     result = read(undisturbed)
     assert result["passed"] is True
@@ -263,7 +264,7 @@ def test_workers_that_are_there_already(undisturbed, net, tmp_path, monkeypatch)
         ("--cluster pbs --config x", "CLUSTER=pbs is no farm; expected one of slurm, lsf"),
         ("--cluster slurm", "CLUSTER= and CONFIG= go together"),
         ("--config x", "CLUSTER= and CONFIG= go together"),
-        ("--images 0 --draws 1 --cluster lsf --config nowhere.toml", "cannot read CONFIG=nowhere.toml"),
+        ("--images 0 --draws 1 --cluster lsf --config nowhere.toml", "CONFIG=nowhere.toml: cannot read nowhere.toml"),
     ],
 )
 def test_refused_in_one_line(given, told, tmp_path, capsys):

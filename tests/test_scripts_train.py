@@ -54,6 +54,7 @@ def test_tiny_trains_to_97_percent_in_integers_alone(tmp_path, monkeypatch, caps
     assert f"integers only {result['integer_accuracy']:.2%} of 359 test images" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_complete_run_freezes_and_measures_again_and_nothing_else(trained, tmp_path, monkeypatch, capsys):
     shutil.copytree(trained / "build", tmp_path / "build")
     monkeypatch.chdir(tmp_path)

@@ -131,6 +131,7 @@ def test_activations_promised_to_be_small_need_less(tmp_path) -> None:
     assert require_psum_bits(promised, "here").bits <= bits
 
 
+@pytest.mark.slow
 def test_rung_1_failing_fails_the_whole(folder, tmp_path, monkeypatch, capsys) -> None:
     def change(text: str) -> str:  # a register that is wrong but harmless: the weight flit's data of an idle cycle
         assert text.count("if (wgt_valid_i && !os) begin\n        wgt_group_q") == 1

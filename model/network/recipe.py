@@ -6,13 +6,12 @@ import dataclasses
 import hashlib
 import json
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
-from model.files import read_bytes
+from model.files import read_toml
 from model.graph.storage import run_name
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, named
@@ -230,7 +229,4 @@ def _read(net: str) -> dict[str, Any]:
     if net not in shipped():
         raise LockstepError(f"no network {net!r}; expected one of {', '.join(shipped())}")
     path = FOLDER / f"{net}.toml"
-    try:
-        return tomllib.loads(read_bytes(path, "a recipe").decode())
-    except (ValueError, RecursionError) as error:
-        raise LockstepError(f"{path.name}: {error}") from error
+    return read_toml(path, path.name)

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import LockstepError
+from model.files import read_toml
 from tb.common.runner import ROOT
 from tb.network.run_case import NO_ANSWER
 
@@ -119,11 +119,9 @@ def farm_options(kind: str, path: Path) -> dict[str, Any]:
         When it cannot be read, or an entry is unknown, of another kind, or missing.
     """
     try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LockstepError(f"cannot read CONFIG={path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LockstepError(f"CONFIG={path}: {error}; expected TOML") from error
+        options = read_toml(path)
+    except LockstepError as error:
+        raise LockstepError(f"CONFIG={path}: {error}") from error
     kinds = FARMS[kind]
     for name, value in options.items():
         if name not in kinds:

@@ -15,9 +15,6 @@ from tb.common.weight_formats import weight_parameters
 from tests.format_graphs import NAMES
 from tests.replay_sets import HAS_VERILATOR
 
-pytestmark = pytest.mark.sampled
-
-
 SQUARE, BANKS, SEGMENTS = ARRAYS
 
 
@@ -46,6 +43,7 @@ def test_accelerator_in_every_format_and_mode(name: str, mode: str) -> None:
     simulate("accelerator", "tb.accelerator.run_tests", EVERY | FORMATS[name] | BUILT_IN[mode], only=only)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["simd", "os"])
 def test_accelerator_of_two_modes(mode: str) -> None:
     """Registers, none of them 0; runs in two parts, under stalls; errors in a layer of the mode, and of the other."""

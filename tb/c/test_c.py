@@ -17,8 +17,6 @@ from tb.c import host
 from tb.c.compilers import CompileError, of_this_machine
 from tb.c.kinds import BIASES, KINDS, noise
 
-pytestmark = pytest.mark.sampled
-
 Array = np.ndarray[Any, Any]
 SAMPLE = 300  # inputs; `make c-proof` runs 10,000
 COMPILER = of_this_machine()

@@ -21,8 +21,6 @@ from tb.c import blocks, compilers, host, rv32ec
 from tb.c.compilers import CompileError
 from tb.c.kinds import BIASES, KINDS, noise
 
-pytestmark = pytest.mark.sampled
-
 ROOM = 1 << 20
 
 
@@ -32,6 +30,7 @@ def built(folder: Path, kind: str, name: str, **wishes: Any) -> tuple[Any, rv32e
     return graph, rv32ec.build(folder, ROOM, ROOM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "style"),
     [
@@ -50,6 +49,7 @@ def test_equal_without_a_multiplication(tmp_path: Path, kind: str, name: str, st
     np.testing.assert_array_equal(found, logits(graph, pixels))
 
 
+@pytest.mark.slow
 def test_int4_that_multiplies_calls_for_it_and_the_program_tells(tmp_path: Path) -> None:
     graph, image = built(tmp_path, "signals", "int4", style="packed", multiplier=True)
     assert "__mulsi3" in image.helpers
@@ -142,6 +142,7 @@ def test_the_shipped_network_fits_two_kilobytes_and_calls_no_multiplication(tmp_
     assert graph.meta["integer_accuracy"] >= 0.97
 
 
+@pytest.mark.slow
 def test_weights_of_many_digits_are_not_made_products_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three and more shifts of one code in a sum a compiler makes a multiplication, which this chip has not."""
     graph = KINDS["planes"](named("int8"), 0, 3)

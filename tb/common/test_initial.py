@@ -28,6 +28,7 @@ def first_values(folder: Path, seed: int) -> list[int]:
     return [int(word) for word in (folder / "values").read_text().split()]
 
 
+@pytest.mark.slow
 def test_memories_and_registers_begin_at_random_by_the_seed(tmp_path: Path) -> None:
     values = first_values(tmp_path, 1)
     assert len(set(values)) == len(values) == SRAM["Depth"] + 1

@@ -23,8 +23,6 @@ from tests.integer_graphs import random_pixels, small_graph
 from tests.replay_sets import HAS_VERILATOR, write_set
 from tests.vector_sets import DIALECTS, Foreign
 
-pytestmark = pytest.mark.sampled
-
 COMMITTED = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "vectors").rglob("manifest.json"))
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -61,6 +59,7 @@ def test_committed_sets_hold(folder: Path, tmp_path: Path) -> None:
     assert result["psums_judged"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layer", "rows", "cols"), [("pot4", "conv.1", 8, 8), *((name, "conv.2", 4, 5) for name in NAMES)]
 )

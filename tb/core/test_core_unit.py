@@ -7,8 +7,6 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
-pytestmark = pytest.mark.sampled
-
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "ActDepth", "PsumDepth", "Simd")
 SETS = [
     (8, 8, 4, 4, 24, 2, 150, 36, 0),
@@ -50,6 +48,7 @@ BOTH = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", BOTH, ids=str)
 def test_core_output_stationary(values: tuple[int, ...]) -> None:
     chosen = dict(zip(NAMES, values, strict=True)) | {"OutputStationary": 1}
@@ -60,6 +59,7 @@ def test_core_range() -> None:
     simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, RANGE, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMED)
 def test_core_unit_of_powers_of_two(name: str) -> None:
     """The same on each weight format."""
@@ -72,11 +72,13 @@ def test_core_range_of_powers_of_two() -> None:
     simulate("core", "tb.core.core_range_tests", dict(zip(NAMES, values, strict=True)) | NAMED["pot4"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [values for values in SETS if values[-1]], ids=str)
 def test_core_of_pairs(values: tuple[int, ...]) -> None:
     simulate("core", "tb.core.core_pair_tests", dict(zip(NAMES, values, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMED)
 def test_core_of_pairs_of_powers_of_two(name: str) -> None:
     simulate(

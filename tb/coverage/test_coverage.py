@@ -98,7 +98,7 @@ def test_a_waiver_of_nothing_or_of_what_was_met_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[waiver]\n", "cannot be read as TOML"),
+        ("[[waiver]\n", "expected TOML"),
         ("[waivers]\n", "expected tables"),
         ("[[waiver]]\nmodule = 'fifo'\n", "waiver 1: expected kind, module, reason, source, what, got module"),
         ("[[waiver]]\nmodule='a'\nkind='line'\nwhat='*'\nreason=' '\n", "none but source is empty"),

@@ -6,13 +6,13 @@ One that matches no place, or a place that was met, is an error: it hides nothin
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
+from model.files import read_toml
 from tb.coverage.counts import KINDS, Place
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
@@ -63,10 +63,7 @@ def read_waivers(path: Path = WAIVERS) -> list[Waiver]:
     LockstepError
         When it is no such file; the message names the entry.
     """
-    try:
-        tables = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LockstepError(f"{path} cannot be read as TOML: {error}") from error
+    tables = read_toml(path)
     listed = tables.get("waiver", [])
     if set(tables) - {"waiver"} or not isinstance(listed, list):
         raise LockstepError(f"{path}: expected tables [[waiver]] and nothing else")

@@ -16,8 +16,6 @@ from tb.mutants.campaign import mutate
 from tb.mutants.stages import contained
 from tb.synth.jobs import read_blocks
 
-pytestmark = pytest.mark.sampled
-
 BLOCKS = read_blocks(ROOT / "rtl")
 QUICK = [each for each in proofs.PROOFS if each.quick]
 needs_solver = pytest.mark.skipif(
@@ -26,6 +24,7 @@ needs_solver = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_solver
 @pytest.mark.parametrize("each", QUICK, ids=lambda each: each.name)
 def test_a_property_holds_and_a_fault_breaks_it(each: proof.Proof, tmp_path: Path) -> None:
@@ -37,6 +36,7 @@ def test_a_property_holds_and_a_fault_breaks_it(each: proof.Proof, tmp_path: Pat
     assert done[1]["found"].startswith(f"{each.top}.v:")
 
 
+@pytest.mark.slow
 @needs_solver
 def test_a_counterexample_leaves_a_trace_and_a_proof_is_kept_until_something_changes(tmp_path: Path) -> None:
     each, tools = proofs.choose("fifo_order")[0], prove.find_tools()

@@ -13,6 +13,7 @@ from tb.mutants.patches import read_mutant
 FEW = 4  # of `make fuzz ONLY=bus`, one on each array
 
 
+@pytest.mark.slow
 def test_a_host_that_does_things_wrong_is_told_and_does_no_harm(tmp_path: Path) -> None:
     found = campaign.episodes(FEW, 1, tmp_path)
     assert found["defect"] is None

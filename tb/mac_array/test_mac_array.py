@@ -7,8 +7,6 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
-pytestmark = pytest.mark.sampled
-
 NAMES = ("Rows", "Cols", "ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Simd")
 SETS = [
     (3, 4, 4, 4, 16, 2, 1, 0),

@@ -8,8 +8,6 @@ from model.numeric.power import PowerFormat
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED, weight_parameters
 
-pytestmark = pytest.mark.sampled
-
 NAMES = ("ActWidth", "WgtWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Group", "Lane", "Simd")
 SETS = [
     (4, 4, 16, 2, 2, 1, 1, 0),

@@ -49,6 +49,7 @@ def last_layers(first: int = 3) -> Job:
     return job_of(program, maps, first, len(program.layers) - 1)
 
 
+@pytest.mark.slow
 def test_whole_network_is_exact_in_the_predicted_cycles(tmp_path: Path) -> None:
     program, maps = tiny()
     report = run([job_of(program, maps, 0, len(program.layers) - 1)], program.shape, tmp_path)
@@ -164,6 +165,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", FAULTS)
 def test_fault_in_the_rtl_is_found(module: str, tmp_path: Path) -> None:
     rtl = tmp_path / "rtl"

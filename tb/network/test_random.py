@@ -1,4 +1,4 @@
-"""Drawn layers on engines of eight sizes, under stalls, with the assertions of the RTL on."""
+"""Drawn layers on engines of eight sizes, under stalls; up to 8x8 with the assertions of the RTL on."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 from model.program.draw import ARRAYS, POWER_ARRAYS
 from tb.network.draws import STALLS, run_draws, small_draws, stall_of
 
-pytestmark = pytest.mark.sampled
-
-DRAWS = 16  # an array
+DRAWS = 12  # an array
 SEED = 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARRAYS)
 def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
     draws = small_draws(SEED, name, DRAWS)
     assert {stall_of(each.index) for each in draws} == set(STALLS)
-    wrong, report = run_draws(draws, tmp_path, "icarus")
+    checks = draws[0].program.shape.rows * draws[0].program.shape.cols <= 64  # they take a third of the time
+    wrong, report = run_draws(draws, tmp_path, "icarus", checks=checks)
     assert not wrong, "\n".join(
         f"{index}: {text}; make random N=1 SEED={SEED} FIRST={index}" for index, text in wrong.items()
     )
@@ -27,9 +27,10 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
     assert report.mismatches == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POWER_ARRAYS)
 def test_drawn_layers_of_powers_of_two_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
-    draws = small_draws(SEED, name, 16)
+    draws = small_draws(SEED, name, DRAWS)
     wrong, report = run_draws(draws, tmp_path, "icarus")
     assert not wrong
     assert report.jobs == len(draws)

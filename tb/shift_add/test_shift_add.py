@@ -7,8 +7,6 @@ import pytest
 from tb.common.runner import simulate
 from tb.common.weight_formats import NAMED
 
-pytestmark = pytest.mark.sampled
-
 NAMES = ("ActWidth", "WgtWidth", "WgtPower", "WgtZero", "WgtStep", "PsumWidth")
 SETS = [
     *((4, *values.values(), 16) for values in NAMED.values()),

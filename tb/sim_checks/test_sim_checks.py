@@ -12,8 +12,6 @@ import pytest
 
 from tb.common.runner import ROOT, SimulationError, simulate
 
-pytestmark = pytest.mark.sampled(cases=6)
-
 TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
 LEVEL5 = TILE | {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
 SHIFT_ADD = {"ActWidth": 4, "WgtWidth": 4, "WgtPower": 8, "WgtZero": 0, "WgtStep": 1, "PsumWidth": 12}
