@@ -95,6 +95,7 @@ def test_no_cell_is_without_a_test() -> None:
     assert holes(covered()) == []
 
 
+@pytest.mark.slow
 def test_a_cell_without_a_test_would_be_seen() -> None:
     found = covered()
     less = {cell: tests for cell, tests in found.items() if cell != ("mac_array", "simd", "pot2")}

@@ -166,6 +166,7 @@ def test_the_log_has_a_point_an_epoch(unbroken):
     assert [step for step, _ in shown["test/accuracy"]] == [2, 3, 5, 6]  # every second epoch, and the last, of a leg
 
 
+@pytest.mark.slow
 def test_training_learns_and_ends_quantized(tmp_path):
     run = trainer(tmp_path, plan=recipe(8, 4))
     run.run()

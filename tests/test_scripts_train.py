@@ -87,6 +87,7 @@ def small_net(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_any_number_of_classes_and_any_width(small_net):
     image_folder(small_net / "set", classes=("ant", "bee", "wasp"))
     assert (

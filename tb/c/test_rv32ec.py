@@ -58,6 +58,7 @@ def test_int4_that_multiplies_calls_for_it_and_the_program_tells(tmp_path: Path)
     np.testing.assert_array_equal(np.stack([chip.run(graph, each).logits for each in pixels]), logits(graph, pixels))
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_single_steps_and_the_stack_is_followed(tmp_path: Path) -> None:
     graph, image = built(tmp_path, "signals", "pot4", style="packed", multiplier=False)
     pixels = noise(graph.input_shape, 255, 3, 1)[2]
