@@ -167,7 +167,7 @@ c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on
 ##@ Check
 #: SIM=icarus|verilator SEED=1 INIT=random
 
-check: setup-test ## Lint, types, and of the tests one case of what takes long: the inner loop
+check: setup-test ## Lint, types, the first case of each quick test: the inner loop
 #: PYTEST_ADDOPTS=<options of pytest>
 	@$(simulator); exec $(python) -m scripts.check
 

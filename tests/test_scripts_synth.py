@@ -311,8 +311,8 @@ def test_what_is_done_is_not_done_again(
     assert run(capsys, "--only", "l0")[0] == 0
     assert calls.read_text() == before
     monkeypatch.setenv("FAKE_VERSION", "Yosys 9.10")
-    assert run(capsys, "--only", "l0")[0] == 0
-    assert calls.read_text().removeprefix(before).split() == 3 * ["l0"]
+    assert run(capsys)[0] == 0
+    assert len(calls.read_text()) == 2 * len(before)
 
 
 def test_one_refused_block_fails_and_the_others_are_told(

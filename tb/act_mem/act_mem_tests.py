@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Memory
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
+from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, settled, unpack
 from tb.common.scoreboard import Coverage, Scoreboard
 
 P = parameters()
@@ -59,10 +59,7 @@ def drive(dut: Any, line: int, words: Words, enables: list[list[bool]]) -> None:
 
 async def begin(dut: Any) -> tuple[Golden, np.random.Generator]:
     """Clock, quiet inputs, reset; then every line of every bank is written."""
-    for port in ("we_i", "waddr_i", "wdata_i", "re_i", "raddr_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("we_i", "waddr_i", "wdata_i", "re_i", "raddr_i"))
     golden, rng, every = Golden(), generator(), [[True] * SEGS] * BANKS
     for line in range(LINES):
         words = random_words(rng)

@@ -93,6 +93,14 @@ async def reset(dut: Any, cycles: int = 2) -> None:
     dut.rst_ni.value = 1
 
 
+async def begin_quiet(dut: Any, ports: Iterable[str]) -> None:
+    """Clock, all `ports` (the inputs) 0, reset."""
+    for port in ports:
+        getattr(dut, port).value = 0
+    start_clock(dut)
+    await reset(dut)
+
+
 async def next_cycle(dut: Any) -> None:
     """To the next rising edge: time to drive the inputs of the cycle that begins."""
     await RisingEdge(dut.clk_i)

@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -165,7 +165,7 @@ def simulate(
         wanted = fingerprint(sources, simulator, [top, parameters, waves, checks, *options])
         if not built.is_file() or built.read_text() != wanted:
             built.unlink(missing_ok=True)
-            with runtime_objects(folder, [*options, str(waves)]) if simulator == "verilator" else nullcontext():
+            with runtime_objects(folder, simulator, [*options, str(waves)]):
                 _guarded(
                     folder / "build.log",
                     f"{top} does not build",

@@ -18,7 +18,7 @@ AHEAD_SECONDS = 86400  # Verilator's makefile has them depend on itself, which i
 
 
 @contextmanager
-def runtime_objects(build: Path, options: Sequence[str]) -> Iterator[None]:
+def runtime_objects(build: Path, simulator: str, options: Sequence[str]) -> Iterator[None]:
     """Verilator builds in the folder `build`, with `options`, and takes its own objects from an earlier build.
 
     They are kept under ``build/verilator/``, one folder for each choice of options and version. What cannot be kept
@@ -28,10 +28,15 @@ def runtime_objects(build: Path, options: Sequence[str]) -> Iterator[None]:
     ----------
     build : Path
         Folder of the objects; it exists.
+    simulator : str
+        Others than Verilator have no such objects: nothing is done.
     options : sequence of str
         All that may change how C++ is compiled; parameters and sources do not.
     """
-    key = fingerprint([], "verilator", [list(options), os.environ.get("CXXFLAGS")])[:16]
+    if simulator != "verilator":
+        yield
+        return
+    key = fingerprint([], simulator, [list(options), os.environ.get("CXXFLAGS")])[:16]
     kept = ROOT / "build" / "verilator" / key
     ahead = time.time() + AHEAD_SECONDS
     for found in kept.glob(NAMES):

@@ -31,32 +31,32 @@ def built(folder: Path, word: str) -> None:
 
 
 def test_the_second_build_gets_those_of_the_first(folders: list[Path]) -> None:
-    with runtime_objects(folders[0], ["-O3"]):
+    with runtime_objects(folders[0], "verilator", ["-O3"]):
         assert not list(folders[0].iterdir())
         built(folders[0], "first")
-    with runtime_objects(folders[1], ["-O3"]):
+    with runtime_objects(folders[1], "verilator", ["-O3"]):
         assert {path.name for path in folders[1].iterdir()} == {"verilated.o", "verilated.d", "verilated_vpi.o"}
         assert {path.read_text() for path in folders[1].iterdir()} == {"first"}
         assert all(path.stat().st_mtime > time.time() + 3600 for path in folders[1].iterdir())
         built(folders[1], "second")
-    with runtime_objects(folders[2], ["-O3"]):
+    with runtime_objects(folders[2], "verilator", ["-O3"]):
         assert (folders[2] / "verilated.o").read_text() == "first"
 
 
 def test_other_options_and_failed_builds_give_nothing(folders: list[Path]) -> None:
-    with suppress(RuntimeError), runtime_objects(folders[0], ["-O3"]):
+    with suppress(RuntimeError), runtime_objects(folders[0], "verilator", ["-O3"]):
         built(folders[0], "first")
         raise RuntimeError
-    with runtime_objects(folders[1], ["-O3"]):
+    with runtime_objects(folders[1], "verilator", ["-O3"]):
         assert not list(folders[1].iterdir())
         built(folders[1], "second")
-    with runtime_objects(folders[2], ["-O0"]):
+    with runtime_objects(folders[2], "verilator", ["-O0"]):
         assert not list(folders[2].iterdir())
 
 
 def test_a_tree_that_cannot_be_written_is_no_trouble(folders: list[Path]) -> None:
     (folders[0].parent / "build").write_text("a file where the folder would be")
-    with runtime_objects(folders[0], []):
+    with runtime_objects(folders[0], "verilator", []):
         built(folders[0], "first")
-    with runtime_objects(folders[1], []):
+    with runtime_objects(folders[1], "verilator", []):
         assert not list(folders[1].iterdir())

@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Gather, Instruction, Line, Pixel, Trace, run_program
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
+from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, reset, settled, unpack
 from tb.common.instruction import SIDE_WIDTH, InstructionFormat
 from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import Shape, Traffic, make_traffic
@@ -174,10 +174,9 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("simd_i", "act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(
+        dut, ("simd_i", "act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i")
+    )
     return Bench(dut, generator())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.bus import Fifo
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
@@ -15,10 +15,7 @@ WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("push_i", "data_i", "pop_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("push_i", "data_i", "pop_i"))
 
 
 async def cycle(dut: Any, fifo: Fifo, push: int | None, pop: bool) -> None:

@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Flit, Parameter, deal
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 P = parameters()
@@ -134,10 +134,9 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "stop_i", "simd_i", "passes_n_i", "tiles_n_i", "valid_i", "last_i", "take_i", "par_take_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(
+        dut, ("start_i", "stop_i", "simd_i", "passes_n_i", "tiles_n_i", "valid_i", "last_i", "take_i", "par_take_i")
+    )
     return Bench(dut, generator())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 
 from model.golden import cycle as golden
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 from tb.common.traffic import Shape, random_codes
 
@@ -84,10 +84,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("simd_i", "valid_i", "swap_i", "act_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "psum_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("simd_i", "valid_i", "swap_i", "act_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "psum_i"))
     return Bench(dut)
 
 

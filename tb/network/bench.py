@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,6 +210,7 @@ def build(
         rtl_sources = initial.randomized(rtl_sources, folder / "random", simulator)
     sources = [TESTBENCH, *rtl_sources]
     parameters = {**shape.parameters, **sizes}
+    options: list[str] = []  # how C++ is compiled
     if simulator == "icarus":
         program = folder / "network.vvp"
         command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-s", "network_tb", "-o", str(program)]
@@ -235,7 +235,7 @@ def build(
     if not program.is_file() or not built.is_file() or built.read_text() != wanted:
         built.unlink(missing_ok=True)
         program.parent.mkdir(exist_ok=True)
-        with runtime_objects(program.parent, options) if simulator == "verilator" else nullcontext():
+        with runtime_objects(program.parent, simulator, options):
             done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
             if done.returncode:
                 raise BuildError(f"network_tb does not build with {simulator}: {(done.stderr or done.stdout)[-3000:]}")

@@ -42,7 +42,7 @@ def test_a_network_is_exact_with_pairs_and_without_on_one_engine(tmp_path: Path)
     cycles = []
     for simd in (True, False):
         program = compile_graph(graph, shape, simd=simd)
-        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, len(program.layers) - 1)], "icarus", checks=False)
+        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, len(program.layers) - 1)], "icarus")
         assert (report.mismatches, report.errors, report.failed) == (0, {}, set())
         assert [counters_differ(item, program.layers[item.layer]) for item in report.layers] == [None] * 4
         assert any(item.descriptor.simd for item in program.layers) is simd

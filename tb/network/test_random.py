@@ -1,4 +1,4 @@
-"""Drawn layers on engines of eight sizes, under stalls; up to 8x8 with the assertions of the RTL on."""
+"""Drawn layers on engines of eight sizes, under stalls, with the assertions of the RTL on."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ SEED = 1
 def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
     draws = small_draws(SEED, name, DRAWS)
     assert {stall_of(each.index) for each in draws} == set(STALLS)
-    checks = draws[0].program.shape.rows * draws[0].program.shape.cols <= 64  # they take a third of the time
-    wrong, report = run_draws(draws, tmp_path, "icarus", checks=checks)
+    wrong, report = run_draws(draws, tmp_path, "icarus")
     assert not wrong, "\n".join(
         f"{index}: {text}; make random N=1 SEED={SEED} FIRST={index}" for index, text in wrong.items()
     )

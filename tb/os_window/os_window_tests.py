@@ -9,6 +9,7 @@ import cocotb
 
 from model.golden.os_blocks import windows
 from tb.common.drivers import (
+    begin_quiet,
     cycles_later,
     generator,
     next_cycle,
@@ -16,7 +17,6 @@ from tb.common.drivers import (
     read,
     reset,
     settled,
-    start_clock,
     telling,
 )
 from tb.common.scoreboard import Coverage
@@ -27,10 +27,7 @@ POINTS = ("dropped", "kept", "a window across groups", "given up")
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "window_n_i", "map_n_i", "valid_i", "begins_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("start_i", "window_n_i", "map_n_i", "valid_i", "begins_i"))
 
 
 async def layer(

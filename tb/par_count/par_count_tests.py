@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.blocks import Parameter, deal
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 COLS, WORDS = parameters()["Cols"], parameters()["ParWords"]
@@ -16,10 +16,7 @@ TILE = [word for word in deal(1, 1, 0, COLS, WORDS) if isinstance(word, Paramete
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("clear_i", "valid_i", "take_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("clear_i", "valid_i", "take_i"))
 
 
 async def cycle(dut: Any, place: int, full: bool, **inputs: int) -> None:

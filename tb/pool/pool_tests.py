@@ -10,7 +10,7 @@ import numpy as np
 from model.golden.execute import finish
 from model.graph.graph import Layer
 from model.numeric.formats import IntFormat
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
+from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, reset, settled, unpack
 from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import Ints, random_codes
 
@@ -92,10 +92,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("valid_i", "first_i", "last_i", "code_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("valid_i", "first_i", "last_i", "code_i"))
     return Bench(dut, generator())
 
 

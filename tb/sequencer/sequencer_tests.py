@@ -13,7 +13,7 @@ import numpy as np
 
 from model.errors import LockstepError
 from model.program.descriptor import COUNT, FIELDS, SIGNED, WRAP, Descriptor, Field
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 from tb.network.points import descriptor_points
 from tb.sequencer.golden import Pixel, pixels, reach
@@ -189,10 +189,7 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "first_i", "count_i", "desc_data_i", "tile_ready_i", "missing_i", "early_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("start_i", "first_i", "count_i", "desc_data_i", "tile_ready_i", "missing_i", "early_i"))
     return Bench(dut, generator())
 
 

@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import accumulate
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock, unpack
+from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, reset, settled, unpack
 from tb.common.scoreboard import Coverage, Scoreboard
 from tb.common.traffic import random_codes
 
@@ -86,10 +86,7 @@ def lines_with_sums_in_range(rng: np.random.Generator, count: int) -> list[tuple
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("valid_i", "first_i", "last_i", "relu_i", "data_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("valid_i", "first_i", "last_i", "relu_i", "data_i"))
     return Bench(dut)
 
 

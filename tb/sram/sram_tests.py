@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.blocks import Memory
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage, Scoreboard
 
 WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
@@ -15,10 +15,7 @@ WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("we_i", "waddr_i", "wdata_i", "re_i", "raddr_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("we_i", "waddr_i", "wdata_i", "re_i", "raddr_i"))
 
 
 async def fill(dut: Any, memory: Memory, words: list[int]) -> None:

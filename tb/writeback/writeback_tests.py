@@ -9,6 +9,7 @@ import cocotb
 
 from model.golden.blocks import places
 from tb.common.drivers import (
+    begin_quiet,
     cycles_later,
     generator,
     next_cycle,
@@ -17,7 +18,6 @@ from tb.common.drivers import (
     read,
     reset,
     settled,
-    start_clock,
     telling,
 )
 from tb.common.scoreboard import Coverage
@@ -28,10 +28,7 @@ DEPTH = 1 << ADDR
 
 async def begin(dut: Any) -> None:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "base_i", "map_n_i", "valid_i", "pair_i"):
-        getattr(dut, port).value = 0
-    start_clock(dut)
-    await reset(dut)
+    await begin_quiet(dut, ("start_i", "base_i", "map_n_i", "valid_i", "pair_i"))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
