@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from model.program.draw import EVERY_ARRAY, draw
 from tb.accelerator.arrays import ARRAYS, SMALL
+from tb.axil_regs.sizes import SETS
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
 from tb.network.os_draws import os_draws, run_turns, turns
@@ -72,8 +73,6 @@ def turned(array: str, draws: int) -> Stage:
 SEGMENTS = SMALL | ARRAYS["4x2, two segments"]
 
 LEVEL5 = {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
-# An accelerator of which every field of the register MODES but one is not 0.
-PAIRS = SEGMENTS | LEVEL5 | {"Cols": 4, "ActWidth": 4, "PsumWidth": 22, "ActDepth": 64, "Simd": 1}
 
 SEQUENCER = {"ActAddrWidth": 16, "LineAddrWidth": 16, "ActWidth": 8, "PsumAddrWidth": 10, "PsumDepth": 1024}
 SEQUENCER |= {"DrainCycles": 3, "Layers": 4, "Rows": 4}
@@ -240,8 +239,9 @@ STAGES = (
     drawn("4x4 pairs", 0, 1, 6, 13, 50),
     drawn("8x4 pairs", 41, 48, 55),
     turned("4x4", 5),
+    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", SETS["small"]),
+    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", SETS["least"], "least"),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
-    Stage("accelerator", "tb.accelerator.register_tests", PAIRS, "pairs"),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),
 )
