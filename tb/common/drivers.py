@@ -117,6 +117,17 @@ async def cycles_later(dut: Any, cycles: int) -> None:
     await RisingEdge(dut.clk_i)
 
 
+async def deposit(dut: Any, **registers: int) -> None:
+    """One cycle, with the inputs as they are, in which registers get values that they would have after a long time.
+
+    They must not change in that cycle by themselves.
+    """
+    await settled(dut)
+    for name, value in registers.items():
+        getattr(dut, name).value = value
+    await next_cycle(dut)
+
+
 def telling(count: int) -> list[int]:
     """Where a count of 0 .. `count` - 1 can go wrong: its ends, and each place where a bit changes that had not before.
 

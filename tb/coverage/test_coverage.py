@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_a_waiver_takes_its_places_and_no_others() -> None:
     assert (told["holes"], told["waiver_errors"]) == ([], [])
     assert told["waivers"] == [{"waiver": str(WAIVER), "reason": "for the test", "places": 1}]
     assert share(told["modules"]["fifo"]["toggle"]) == 1.0  # type: ignore[index]
+
+
+def test_a_waiver_may_name_some_bits() -> None:
+    bits = {BIT._replace(what=f"count_q[{bit}]:0->1"): int(bit < 4) for bit in range(8)}
+    upper = replace(WAIVER, what="count_q[7:4]", source="")
+    told = summary(bits, [upper])
+    assert (told["holes"], told["waiver_errors"]) == ([], [])
+    assert told["waivers"] == [{"waiver": str(upper), "reason": "for the test", "places": 4}]
+    assert "covers count_q[3]:0->1" in str(summary(bits, [replace(upper, what="count_q[7:3]")])["waiver_errors"])
 
 
 def test_a_waiver_of_nothing_or_of_what_was_met_is_an_error() -> None:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from model.errors import LockstepError
@@ -29,7 +30,8 @@ class Waiver:
     kind : str
         One of `counts.KINDS`.
     what : str
-        As in `Place.what`; ``*`` stands for any text, and the change at the end of a toggle may be left out.
+        As in `Place.what`; ``*`` stands for any text, ``[31:20]`` for each bit from 31 down to 20, and the change at
+        the end of a toggle, with indices before it, may be left out.
     source : str
         Text that the place's line must hold; empty: any line.
     reason : str
@@ -47,12 +49,27 @@ class Waiver:
 
     def matches(self, place: Place, text: str) -> bool:
         """Whether it speaks of `place`, whose source line is `text`."""
-        pattern = ".*".join(map(re.escape, self.what.split("*")))
         return (
             (place.module, place.kind) == (self.module, self.kind)
-            and re.fullmatch(rf"{pattern}(?:\[\d+\])*(:[01]->[01])?", place.what) is not None
+            and _pattern(self.what).fullmatch(place.what) is not None
             and self.source in text
         )
+
+
+@lru_cache
+def _pattern(what: str) -> re.Pattern[str]:
+    """What `Waiver.what` stands for.
+
+    >>> [bool(_pattern("left_q[13:2]").fullmatch(f"left_q[{bit}]:0->1")) for bit in (1, 2, 13, 14)]
+    [False, True, True, False]
+    """
+    written = ""
+    for part in re.split(r"(\[\d+:\d+\])", what):
+        if found := re.fullmatch(r"\[(\d+):(\d+)\]", part):
+            written += rf"\[(?:{'|'.join(map(str, range(int(found[2]), int(found[1]) + 1)))})\]"
+        else:
+            written += ".*".join(map(re.escape, part.split("*")))
+    return re.compile(rf"{written}(?:\[\d+\])*(:[01]->[01])?")
 
 
 def read_waivers(path: Path = WAIVERS) -> list[Waiver]:

@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Flit, Parameter, deal
-from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import begin_quiet, deposit, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 P = parameters()
@@ -120,6 +120,27 @@ class Bench:
         for _ in range(3):
             await self.step(1.0, eager)
 
+    async def long_layer(self, passes: int, tiles: int, **counts: int) -> None:
+        """A layer whose middle is left out: played are its first pass or tile and, after a jump of `counts`, the rest.
+
+        The words are those of a layer of `passes` passes and `tiles` tiles, which there is nothing else to tell from.
+        """
+        dut = self.dut
+        await self.start(passes, tiles)
+        dut.passes_n_i.value, dut.tiles_n_i.value = (
+            counts.get("pass_q", passes - 3) + 2,
+            counts.get("tile_q", tiles - 3) + 2,
+        )
+        first = sum(isinstance(word, Flit) for word in self.words) // (passes * tiles) + (tiles > 1) * COLS * PAR_WORDS
+        while self.at < first or self.full or self.par_full:
+            await self.step(float(self.at < first), 1.0, par_eager=1.0)
+        dut.valid_i.value = dut.take_i.value = dut.par_take_i.value = 0
+        await deposit(dut, **counts)
+        while self.at < len(self.words):
+            await self.step(1.0, 1.0, par_eager=1.0)
+        for _ in range(3):
+            await self.step(1.0, 1.0, par_eager=1.0)
+
     async def stop(self) -> None:
         """Give the layer up: from the next cycle on nothing is there and nothing taken."""
         self.dut.stop_i.value, self.dut.valid_i.value = 1, 0
@@ -148,6 +169,17 @@ async def test_every_word_goes_where_it_belongs(dut: Any) -> None:
         for offered, eager, par_eager in [(1.0, 1.0, 1.0), (0.4, 0.9, 0.9), (0.9, 0.2, 0.2), (0.9, 0.9, 0.03)]:
             await bench.layer(passes, tiles, offered, eager, par_eager)
     bench.coverage.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_layers_of_any_length_end_where_they_should(dut: Any) -> None:
+    """Passes and output tiles up to those that their counts have bits for; what lies in the middle is left out."""
+    bench = await begin(dut)
+    for bit in range(2, len(dut.passes_n_i)):
+        for last in (1 << bit, (1 << bit) + 1):  # but for the bit, that is the first pass or the one after it
+            await bench.long_layer(4, 1, pass_q=last - 2)
+    for bit in range(2, len(dut.tiles_n_i)):
+        await bench.long_layer(1, 4, tile_q=(1 << bit) - 2)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -1,4 +1,4 @@
-"""loader under cocotb: whole and broken groups, one and several words a column, least sizes."""
+"""loader under cocotb: whole and broken groups, one, several and many words a column, least sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = ("Groups", "GroupWidth", "Cols", "ColWidth", "ParWords", "Simd")
 SETS = [
     (4, 2, 8, 3, 1, 0),
     (3, 2, 5, 3, 2, 0),
-    (1, 1, 1, 1, 3, 0),
+    (1, 1, 1, 1, 129, 0),
     (5, 3, 4, 2, 1, 0),
     (3, 3, 5, 3, 2, 1),
     (1, 2, 1, 1, 3, 1),

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.golden.blocks import Parameter
 from model.golden.os_blocks import deal_terms
-from tb.common.drivers import generator, next_cycle, parameters, read, reset, settled, start_clock
+from tb.common.drivers import begin_quiet, deposit, generator, next_cycle, parameters, read, settled
 from tb.common.scoreboard import Coverage
 
 P = parameters()
@@ -33,17 +33,28 @@ class Bench:
         await next_cycle(dut)
         dut.start_i.value = 0
 
-    async def layer(self, passes: int, tiles: int, terms: int, stop: int | None = None, last_at: int = -1) -> list[str]:
-        """Play a layer, or its first `stop` words; `last` beside word `last_at`. Returns the errors that were told."""
+    async def layer(
+        self, passes: int, tiles: int, terms: int, stop: int | None = None, last_at: int = -1, **counts: int
+    ) -> list[str]:
+        """Play a layer, or its first `stop` words; `last` beside word `last_at`. Returns the errors that were told.
+
+        With `counts` it is a longer one whose middle is left out: after its first pass (of one tile) or its first tile
+        (of one pass) these registers jump, from where it has three more.
+        """
         dut, rng, told = self.dut, self.rng, []
         words = list(deal_terms(passes, tiles, terms, TERMS, COLS, PAR_WORDS))
         last_at %= len(words)
         self.coverage.hit("several tiles", tiles > 1)
         self.coverage.hit("one pass", passes == 1)
-        await self.start(passes, tiles)
-        at, used, in_pass, full = 0, 0, 0, False
+        await self.start(counts.get("pass_q", passes - 3) + 3, counts.get("tile_q", tiles - 3) + 3)
+        jump = COLS * PAR_WORDS + -(-terms // TERMS) if counts else None
+        at, used, in_pass, full, eager = 0, 0, 0, False, float(rng.choice([0.02, 0.4]))
         data = int(rng.integers(0, 1 << 30)) & ((1 << TERMS * WIDTH) - 1)
         while at < (len(words) if stop is None else stop):
+            if at == jump:
+                dut.valid_i.value = dut.term_i.value = dut.par_take_i.value = 0
+                await deposit(dut, **counts)
+                jump = None
             word, valid = words[at], bool(rng.random() < 0.8)
             parameter = isinstance(word, Parameter)
             term = not parameter and valid and bool(rng.random() < 0.8)
@@ -52,7 +63,7 @@ class Bench:
             dut.valid_i.value, dut.data_i.value = int(valid), data
             dut.last_i.value = int(at == last_at) if valid else int(rng.integers(0, 2))
             dut.term_i.value, dut.term_last_i.value = int(term), int(final if term else rng.integers(0, 2))
-            take = full and bool(rng.random() < 0.4)
+            take = full and bool(rng.random() < eager)
             dut.par_take_i.value = int(take)
             await settled(dut)
             where = f"word {at} ({word}), term {used}"
@@ -83,11 +94,8 @@ class Bench:
 
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
-    for port in ("start_i", "stop_i", "passes_n_i", "tiles_n_i", "valid_i", "last_i", "data_i", "term_i"):
-        getattr(dut, port).value = 0
-    dut.term_last_i.value = dut.par_take_i.value = 0
-    start_clock(dut)
-    await reset(dut)
+    layer = ("start_i", "stop_i", "passes_n_i", "tiles_n_i")
+    await begin_quiet(dut, (*layer, "valid_i", "last_i", "data_i", "term_i", "term_last_i", "par_take_i"))
     return Bench(dut, generator())
 
 
@@ -100,6 +108,16 @@ async def test_words_and_terms_of_whole_layers(dut: Any) -> None:
         assert await bench.layer(passes, tiles, terms) == []
     assert await bench.layer(1, 2, TERMS + 1) == []
     bench.coverage.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_layers_of_any_length_end_where_they_should(dut: Any) -> None:
+    """Passes and output tiles up to those that their counts have bits for; what lies in the middle is left out."""
+    bench = await begin(dut)
+    for bit in range(2, len(dut.passes_n_i)):
+        assert await bench.layer(4, 1, TERMS, pass_q=(1 << bit) - 2) == []
+    for bit in range(2, len(dut.tiles_n_i)):
+        assert await bench.layer(1, 4, 1, tile_q=(1 << bit) - 2) == []
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

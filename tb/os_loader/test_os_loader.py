@@ -1,4 +1,4 @@
-"""os_loader under cocotb: one term a word and several, one parameter word a column and two."""
+"""os_loader under cocotb: one term a word and several, one parameter word a column, two and many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tb.common.runner import simulate
 
 NAMES = ("Terms", "TermWidth", "Cols", "ColWidth", "ParWords")
-SETS = [(2, 12, 3, 2, 2), (1, 8, 1, 1, 1), (3, 8, 2, 1, 1)]
+SETS = [(2, 12, 3, 2, 2), (1, 8, 1, 1, 129), (3, 8, 2, 1, 1)]
 
 
 @pytest.mark.parametrize("values", SETS, ids=str)
