@@ -27,6 +27,7 @@ class Waiver:
     Parameters
     ----------
     module : str
+        ``*``: any in which `source` stands.
     kind : str
         One of `counts.KINDS`.
     what : str
@@ -50,7 +51,8 @@ class Waiver:
     def matches(self, place: Place, text: str) -> bool:
         """Whether it speaks of `place`, whose source line is `text`."""
         return (
-            (place.module, place.kind) == (self.module, self.kind)
+            self.module in ("*", place.module)
+            and self.kind == place.kind
             and _pattern(self.what).fullmatch(place.what) is not None
             and self.source in text
         )
@@ -92,6 +94,8 @@ def read_waivers(path: Path = WAIVERS) -> list[Waiver]:
         texts = {name: table.get(name, "") for name in ENTRIES}
         if not all(isinstance(text, str) and (text.strip() or name == "source") for name, text in texts.items()):
             raise LockstepError(f"{where}: every entry is a text, and none but source is empty")
+        if texts["module"] == "*" and not texts["source"].strip():
+            raise LockstepError(f"{where}: of any module, so source must say which lines")
         if texts["kind"] not in KINDS:
             raise LockstepError(f"{where}: kind {texts['kind']!r}; expected one of {', '.join(KINDS)}")
         found.append(Waiver(**texts))
@@ -112,16 +116,23 @@ def apply(
     """
     waived: dict[Place, Waiver] = {}
     wrong = []
-    for waiver in (each for each in waivers if each.module in sources):
-        lines = sources[waiver.module]
-        places = [
-            place for place in counts if place.module == waiver.module and waiver.matches(place, lines[place.line - 1])
-        ]
+    for waiver in waivers:
+        chosen = [module for module in sources if waiver.module in ("*", module)]
+        if waiver.module == "*":
+            chosen = [module for module in chosen if any(waiver.source in line for line in sources[module])]
+        places = [place for place in counts if place.module in chosen and waiver.matches(place, _line(sources, place))]
         met = sorted(place for place in places if counts[place])
         if not places:
-            wrong.append(f"the waiver of {waiver} matches nothing; remove it, or say what is there now")
+            if chosen:
+                wrong.append(f"the waiver of {waiver} matches nothing; remove it, or say what is there now")
         elif met:
-            wrong.append(f"the waiver of {waiver} covers {met[0].what} in line {met[0].line}, which was met; narrow it")
+            where = f"{met[0].what} in line {met[0].line} of {met[0].module}"
+            wrong.append(f"the waiver of {waiver} covers {where}, which was met; narrow it")
         else:
             waived |= dict.fromkeys(places, waiver)
     return waived, wrong
+
+
+def _line(sources: Mapping[str, Sequence[str]], place: Place) -> str:
+    """The place's source line."""
+    return sources[place.module][place.line - 1]
