@@ -11,9 +11,9 @@ module walker #(
   parameter integer CountWidth = 10,  // bits of a loop's count - 1
   parameter integer AddrWidth  = 14,  // bits of the address, modulo arithmetic
   parameter integer CoordWidth = 11,  // bits of a coordinate, two's complement
-  parameter [Levels-1:0] StepsAddr = 9'b111111111,  // levels that move the address
-  parameter [Levels-1:0] StepsY    = 9'b000101010,  // levels that move y
-  parameter [Levels-1:0] StepsX    = 9'b000010101   // levels that move x
+  parameter integer StepsAddr  = 32'b111111111,  // levels that move the address
+  parameter integer StepsY     = 32'b000101010,  // levels that move y
+  parameter integer StepsX     = 32'b000010101   // levels that move x
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
@@ -131,7 +131,7 @@ module walker #(
 
 `ifndef SYNTHESIS
   initial begin
-    if (Levels < 1)     $fatal(1, "%m: Levels %0d; expected 1 or more", Levels);
+    if (Levels < 1 || Levels > 32) $fatal(1, "%m: Levels %0d; expected 1 to 32", Levels);
     if (CountWidth < 1) $fatal(1, "%m: CountWidth %0d; expected 1 or more", CountWidth);
   end
 `endif

@@ -11,11 +11,13 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from model.files import write_json
 
 VARIABLE = "LOCKSTEP_COVERAGE"
-BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", "-O0")
+TOGGLES = Path(__file__).with_name("toggles.h")
+BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", f"-O0 -include {quote(str(TOGGLES))}")
 
 
 def folder() -> Path | None:

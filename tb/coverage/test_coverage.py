@@ -19,6 +19,7 @@ from tb.coverage.counts import Place, added, from_json, read_counts, to_json
 from tb.coverage.jobs import Outcome, all_jobs, chosen_jobs, run_job
 from tb.coverage.summary import share, summarize
 from tb.coverage.waivers import WAIVERS, Waiver, apply, read_waivers
+from tb.coverage.wide_tests import BITS
 from tb.network.draws import job_of_draw
 from tb.network.points import POINTS, descriptor_points
 from tests.replay_sets import HAS_VERILATOR
@@ -209,6 +210,18 @@ def test_descriptors_are_sorted_by_limits_and_modes() -> None:
     hits = {point for point, count in descriptor_points([job.descriptors])._hits.items() if count}
     assert f"descriptor: {FIELDS[-2].name} at its least" in hits
     assert hits < set(POINTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True] if HAS_VERILATOR else [], ids=["verilator"])
+def test_of_a_wide_bus_each_bit_counts_for_itself(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verilator's own count takes bit 3 for bits 35, 67 and 99 as well: tb/common/toggles.h."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "counts"))
+    values = {"Width": 100, "Depth": 1}
+    simulate("fifo", "tb.coverage.wide_tests", values, simulator="verilator", build_root=tmp_path / "build")
+    (file,) = (tmp_path / "counts").glob("*.dat")
+    met = {place.what for place, count in read_counts(file, ROOT / "rtl").items() if count and place.name == "data_i"}
+    assert met == {f"data_i[{bit}]:{change}" for bit in BITS for change in ("0->1", "1->0")}
 
 
 @pytest.mark.slow

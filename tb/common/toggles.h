@@ -1,0 +1,13 @@
+// Verilator's count of the toggles of a signal wider than 64 bits, as it should be. Its own (VL_COV_TOGGLE_CHG_ST_W, up to
+// 5.48 at least) goes on past the 32 bits of each word, where a shift begins again: bit 3 counts as bits 35, 67 ... as well.
+#pragma once
+#include "verilated_cov.h"
+
+static inline void lockstep_toggles_of_words(const int width, uint32_t* covp, WDataInP newData, WDataInP oldData) {
+    for (int bit = 0; bit < width; ++bit) {
+        const EData now = newData[bit / VL_EDATASIZE] >> (bit % VL_EDATASIZE) & 1;
+        const EData was = oldData[bit / VL_EDATASIZE] >> (bit % VL_EDATASIZE) & 1;
+        covp[2 * bit + now] += now ^ was;
+    }
+}
+#define VL_COV_TOGGLE_CHG_ST_W lockstep_toggles_of_words
