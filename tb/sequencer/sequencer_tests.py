@@ -132,10 +132,10 @@ class Bench:
         where = read(self.dut.x_addr_o), read(self.dut.p_addr_o)
         assert where == (pixel.address % (1 << P["ActAddrWidth"]), pixel.line), f"at {where}; expected {pixel}"
 
-    async def run(self, told: Descriptor, ready: float, *, stop: int | None = None) -> None:
-        """The pixels of a layer, or the first `stop` of them, where weights are there with the chance `ready`."""
+    async def run(self, told: Descriptor, ready: float, *, begin: int = 0, stop: int | None = None) -> None:
+        """The pixels of a layer, or those from `begin` to before `stop`; weights are there with the chance `ready`."""
         gap = 0  # cycles in which the group in front still leaves its rows
-        order = list(pixels(told))[:stop]
+        order = list(pixels(told))[begin:stop]
         for number, pixel in enumerate(order):
             while True:
                 here = int(self.rng.random() < ready)
@@ -191,6 +191,16 @@ async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     await begin_quiet(dut, ("start_i", "first_i", "count_i", "desc_data_i", "tile_ready_i", "missing_i", "early_i"))
     return Bench(dut, generator())
+
+
+def with_passes(told: Descriptor, passes: int) -> tuple[Descriptor, np.ndarray[Any, Any]]:
+    """`told` and its words with a count of passes that its loops do not make, which no compiler writes."""
+    words = told.encode()
+    words[10] = (int(words[10]) & ~0xFFFFF) | (passes - 1)
+    row = Descriptor.__new__(Descriptor)  # without its own checks
+    for name, value in (asdict(told) | {"passes": passes}).items():
+        object.__setattr__(row, name, value)
+    return row, words
 
 
 def limits(field: Field) -> tuple[int, int]:
@@ -255,15 +265,7 @@ async def test_passes_that_the_loops_do_not_make_are_error_7(dut: Any) -> None:
     bench = await begin(dut)
     for bit in range(20):
         told = draw(bench.rng, kx=3, ky=1, sub=1, ic=2, wx=2, wy=1, dx=1, dy=1, os=0, oc=1)
-        words = told.encode()
-        coded = (told.passes - 1) ^ (1 << bit)
-        words[10] = (int(words[10]) & ~0xFFFFF) | coded
-        row = Descriptor.__new__(Descriptor)  # one that no compiler makes
-        for name, value in (asdict(told) | {"passes": coded + 1}).items():
-            object.__setattr__(row, name, value)
-        if bit == 19:
-            words[10] |= 0xFFFFF
-            object.__setattr__(row, "passes", 1 << 20)
+        row, words = with_passes(told, 1 << 20 if bit == 19 else ((told.passes - 1) ^ (1 << bit)) + 1)
         descriptor_points([np.array([words])]).record()
         bench.table[0] = [*words.tolist(), 0, 0, 0, 0]
         await bench.start(0, 1)
@@ -271,6 +273,24 @@ async def test_passes_that_the_loops_do_not_make_are_error_7(dut: Any) -> None:
         # the pass where the loops, or the count, have their last one, whichever is first; its first pixel is issued
         await bench.run(row, 0.7, stop=min(told.passes - 1, row.passes - 1) * told.pass_size + 1)
         await bench.drain(told, more=False, error=7)
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_a_layer_of_many_passes_ends_with_its_last(dut: Any) -> None:
+    """As many as the count has bits for: the first one, and from the second one on the last ones."""
+    bench = await begin(dut)
+    for bit in range(3, 20):
+        told = draw(bench.rng, kx=3, ky=1, sub=1, ic=2, wx=2, wy=1, dx=1, dy=1, os=0, oc=1)
+        row, words = with_passes(told, told.passes + (1 << bit))
+        bench.table[0] = [*words.tolist(), 0, 0, 0, 0]
+        await bench.start(0, 1)
+        await bench.fetch(0, row)
+        await bench.run(row, 0.7, stop=told.pass_size)
+        await bench.cycle(tile_ready_i=0)
+        dut.pass_q.value = (1 << bit) + 1
+        await bench.step()
+        await bench.run(row, 0.7, begin=told.pass_size)
+        await bench.drain(told, more=False)
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")

@@ -33,10 +33,10 @@ async def test_every_word_reads_back(dut: Any) -> None:
     """Write all, read all: no two addresses share a word and no bit is stuck."""
     await begin(dut)
     rng = generator()
-    for flip in (0, (1 << WIDTH) - 1):
+    drawn = [int.from_bytes(rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH) for _ in range(DEPTH)]
+    for flip in (0, (1 << WIDTH) - 1, 0):
         memory, board = Memory(DEPTH), Scoreboard("sram", "word")
-        words = [int.from_bytes(rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH) ^ flip for _ in range(DEPTH)]
-        await fill(dut, memory, words)
+        await fill(dut, memory, [word ^ flip for word in drawn])
         for cycle in range(DEPTH + 1):
             dut.re_i.value, dut.raddr_i.value = int(cycle < DEPTH), cycle if cycle < DEPTH else 0
             if cycle < DEPTH:
