@@ -173,8 +173,9 @@ def _run(
         entry = {"cycles": run.cycles, "pixels": run.pixels, "waiting": run.waiting, "filling": run.filling}
         print(table_line(name, entry, macs[run.layer], cells, run.cycles / max(seconds, 1e-9)), flush=True)
 
+    preferred = dataflow_table(graph, program.shape.rows, program.shape.cols, args.input)
     if args.dataflow != "ws":
-        for text in table_lines(dataflow_table(graph, program.shape.rows, program.shape.cols, args.input), program):
+        for text in table_lines(preferred, program):
             print(text)
     print(f"{graph.name} on {program.shape.rows}x{program.shape.cols}, {args.sim}: building", flush=True)
     pairs = [item.layer.name for item in program.layers if item.descriptor.simd]
@@ -197,7 +198,7 @@ def _run(
     if not passed:
         progress.end()
     result = _result(args, image, graph, program, maps, chosen, progress, report, macs, passed)
-    result["error"] = error
+    result |= {"dataflows": preferred, "error": error}
     if error:  # nothing was compared to its end but the layers that were done
         result["checked_activations"] = sum(int(maps.outputs[at].size) for at in progress.layers if first <= at <= last)
         result["mismatches"] = max(report.mismatches, len(report.shown))
@@ -261,7 +262,6 @@ def _result(
         "simulator": args.sim,
         "input": args.input,
         "dataflow": args.dataflow,
-        "dataflows": dataflow_table(graph, shape.rows, shape.cols, args.input),
         "stall": int(args.stall),
         "checks": args.checks == "1",
         "engine": shape.parameters,
