@@ -182,9 +182,9 @@ module sequencer #(
     .CountWidth (CountWidth),
     .AddrWidth  (ActAddrWidth),
     .CoordWidth (CoordWidth),
-    .StepsAddr  (9'b111111111),
-    .StepsY     (9'b000101010),
-    .StepsX     (9'b000010101)
+    .StepsAddr  (32'b111111111),
+    .StepsY     (32'b000101010),
+    .StepsX     (32'b000010101)
   ) u_walker (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),

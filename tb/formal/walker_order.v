@@ -19,7 +19,7 @@ module walker_order #(
   input wire [10:0]          x_start_i
 );
 
-  localparam [Levels-1:0] StepsY = 9'b000101010, StepsX = 9'b000010101;  // the sequencer's; all levels move the address
+  localparam integer StepsY = 32'b000101010, StepsX = 32'b000010101;  // the sequencer's; all levels move the address
 
   wire [13:0]          addr;
   wire [10:0]          y, x;
