@@ -16,8 +16,8 @@ from shlex import quote
 from model.files import write_json
 
 VARIABLE = "LOCKSTEP_COVERAGE"
-TOGGLES = Path(__file__).with_name("toggles.h")
-BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", f"-O0 -include {quote(str(TOGGLES))}")
+TOGGLES = Path(__file__).with_name("verilator")  # where a header stands before Verilator's, and says why
+BUILD = ("--coverage-line", "--coverage-toggle", "-DSYNTHESIS", "-CFLAGS", f"-O0 -iquote {quote(str(TOGGLES))}")
 
 
 def folder() -> Path | None:

@@ -215,7 +215,7 @@ def test_descriptors_are_sorted_by_limits_and_modes() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True] if HAS_VERILATOR else [], ids=["verilator"])
 def test_of_a_wide_bus_each_bit_counts_for_itself(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verilator's own count takes bit 3 for bits 35, 67 and 99 as well: tb/common/toggles.h."""
+    """Verilator's own count takes bit 3 for bits 35, 67 and 99 as well: tb/common/verilator/verilated_cov.h."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "counts"))
     values = {"Width": 100, "Depth": 1}
     simulate("fifo", "tb.coverage.wide_tests", values, simulator="verilator", build_root=tmp_path / "build")

@@ -1,7 +1,8 @@
-// Verilator's count of the toggles of a signal wider than 64 bits, as it should be. Its own (VL_COV_TOGGLE_CHG_ST_W, up to
-// 5.48 at least) goes on past the 32 bits of each word, where a shift begins again: bit 3 counts as bits 35, 67 ... as well.
+// Stands before Verilator's header of this name (-iquote) in builds that count, for one function of it: the toggles of a
+// signal wider than 64 bits. Verilator's (5.48) goes on past the 32 bits of each word, where a shift begins again: a change
+// of bit 3 counts as one of bits 35, 67 ... as well.
 #pragma once
-#include "verilated_cov.h"
+#include_next "verilated_cov.h"
 
 static inline void lockstep_toggles_of_words(const int width, uint32_t* covp, WDataInP newData, WDataInP oldData) {
     for (int bit = 0; bit < width; ++bit) {
