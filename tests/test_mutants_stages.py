@@ -109,7 +109,7 @@ def test_a_mutant_meets_the_stages_that_contain_it() -> None:
     core = ["core_unit_tests", "core_range_tests", "core_os_tests"]
     assert names["core"] == [*core, *ENGINES]
     assert names["sfp"] == ["sfp_tests", *core, *ENGINES]
-    assert names["delay"] == ["l0_tests", "ofifo_tests", *core, *ENGINES]
+    assert names["delay"] == ["delay_tests", "l0_tests", "ofifo_tests", *core, *ENGINES]
     array = [
         "mac_tile_tests",
         "mac_tile_pair_tests",

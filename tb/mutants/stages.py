@@ -81,6 +81,9 @@ WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written h
 
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
+    Stage("delay", "tb.delay.delay_tests", {"Width": 5, "Cycles": 3}),
+    Stage("os_dest", "tb.os_dest.os_dest_tests", {"Rows": 3, "AddrWidth": 5, "FlagWidth": 6}),
+    Stage("os_drain", "tb.os_drain.os_drain_tests", {"Rows": 5}),
     Stage("l0", "tb.l0.l0_tests", {"Lanes": 4, "Width": 8}),
     Stage("ofifo", "tb.ofifo.ofifo_tests", {"Lanes": 5, "Width": 8}),
     Stage("sfp", "tb.sfp.sfp_tests", {"Cols": 5, "PsumWidth": 24}),
