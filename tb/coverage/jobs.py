@@ -74,7 +74,7 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     Raises
     ------
     LockstepError
-        When a test fails, or nothing was counted.
+        When a test fails, nothing was counted, or the sources changed meanwhile.
     """
     kept = out / "jobs" / f"{job.replace('/', '-')}.json"
     if kept.is_file():
@@ -104,6 +104,7 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
         f"--basetemp={build}-tmp",
         str(path),
     ]
+    before = _state(path)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         log = build.with_name(f"{build.name}.log")
@@ -115,6 +116,8 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     for file in sorted(work.glob("*.points.json")):
         for point, hits in read_json(file).items():
             points[point] = points[point] + int(hits)
+    if _state(path) != before:  # what was counted belongs to no state of the tree
+        raise LockstepError(f"{job}: the RTL or its tests were changed while they ran; run it again")
     if not counts:
         raise LockstepError(f"{job}: its tests pass, but Verilator left no counts in {work}")
     seconds = round(time.monotonic() - started, 1)
@@ -131,6 +134,16 @@ def job_key(path: Path, counts: Iterable[Place]) -> str:
     find("verilator")
     modules = sorted({place.module for place in counts})
     sources = [ROOT / "rtl" / f"{module}.v" for module in modules if (ROOT / "rtl" / f"{module}.v").is_file()]
-    sources += sorted((ROOT / "tb" / "common").glob("*.py"))
-    sources += [file for file in sorted(path.parent.iterdir()) if file.suffix in (".py", ".v")]
-    return fingerprint(sources, "verilator", [path.name, modules])
+    return fingerprint([*sources, *_tests(path)], "verilator", [path.name, modules])
+
+
+def _tests(path: Path) -> list[Path]:
+    """What the tests in `path` are made of."""
+    own = [file for file in sorted(path.parent.iterdir()) if file.suffix in (".py", ".v")]
+    common = ROOT / "tb" / "common"
+    return [*sorted(common.glob("*.py")), *sorted(common.glob("verilator/*.h")), *own]
+
+
+def _state(path: Path) -> str:
+    """Hash of the RTL and of the tests in `path` as they are now."""
+    return fingerprint([*sorted((ROOT / "rtl").glob("*.v")), *_tests(path)], "verilator", [])

@@ -6,6 +6,7 @@ import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,15 @@ def test_what_a_testbench_met_is_kept_until_a_module_of_it_changes(
     (tmp_path / "out" / "jobs" / "z-z.json").write_text('{"key": ')
     assert run_job("z/z", path, tmp_path / "out").fresh
     assert len(starts) == 3
+    (tmp_path / "rtl" / "fifo.v").write_text("three")
+
+    def run_while_somebody_writes(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        path.write_text("# another test")
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run_while_somebody_writes)
+    with pytest.raises(LockstepError, match="were changed while they ran"):
+        run_job("z/z", path, tmp_path / "out")
 
 
 def test_points_are_left_behind_while_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
