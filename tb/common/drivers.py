@@ -93,6 +93,18 @@ async def reset(dut: Any, cycles: int = 2) -> None:
     dut.rst_ni.value = 1
 
 
+async def reset_behind(dut: Any, port: str, cycles: int) -> None:
+    """A pulse on the input `port`; `cycles` cycles later a reset, with a pulse beside it where their number is odd."""
+    getattr(dut, port).value = 1
+    await next_cycle(dut)
+    getattr(dut, port).value = 0
+    for _ in range(cycles):
+        await next_cycle(dut)
+    getattr(dut, port).value = cycles % 2
+    await reset(dut)
+    getattr(dut, port).value = 0
+
+
 async def begin_quiet(dut: Any, ports: Iterable[str]) -> None:
     """Clock, all `ports` (the inputs) 0, reset."""
     for port in ports:

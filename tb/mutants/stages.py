@@ -23,7 +23,7 @@ from xml.etree import ElementTree
 
 from model.program.draw import EVERY_ARRAY, draw
 from tb.accelerator.arrays import ARRAYS, SMALL
-from tb.axil_regs.sizes import SETS
+from tb.axil_regs.sizes import SETS as REGISTERS
 from tb.common.runner import BuildError, SimulationError, simulate
 from tb.network.draws import run_draws
 from tb.network.os_draws import os_draws, run_turns, turns
@@ -242,8 +242,8 @@ STAGES = (
     drawn("4x4 pairs", 0, 1, 6, 13, 50),
     drawn("8x4 pairs", 41, 48, 55),
     turned("4x4", 5),
-    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", SETS["small"]),
-    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", SETS["least"], "least"),
+    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["small"]),
+    Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["least"], "least"),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),

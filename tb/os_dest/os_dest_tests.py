@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.os_blocks import lines_of
-from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset_behind, settled
 from tb.common.scoreboard import Coverage
 
 P = parameters()
@@ -58,14 +58,8 @@ async def test_a_reset_ends_a_group(dut: Any) -> None:
     """After each of its lines; a start beside the reset is none."""
     await begin_quiet(dut, QUIET)
     for lines in range(ROWS + 1):
-        dut.start_i.value, dut.addr_i.value, dut.flags_i.value = 1, (1 << ADDR) - 1, (1 << FLAGS) - 1
-        await next_cycle(dut)
-        dut.start_i.value = 0
-        for _ in range(lines):
-            await next_cycle(dut)
-        dut.start_i.value = int(lines % 2)
-        await reset(dut)
-        dut.start_i.value = 0
+        dut.addr_i.value, dut.flags_i.value = (1 << ADDR) - 1, (1 << FLAGS) - 1
+        await reset_behind(dut, "start_i", lines)
         for _ in range(2):
             await settled(dut)
             assert (read(dut.valid_o), read(dut.addr_o), read(dut.flags_o)) == (0, 0, 0), f"reset after {lines} lines"

@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.os_cycle import shifts
-from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset_behind, settled
 from tb.common.scoreboard import Coverage
 
 ROWS = parameters()["Rows"]
@@ -44,14 +44,7 @@ async def test_a_reset_stops_the_rows(dut: Any) -> None:
     """In every cycle of a drain; a group that ends beside the reset is none."""
     await begin_quiet(dut, ("last_i",))
     for cycles in range(ROWS + 2):
-        dut.last_i.value = 1
-        await next_cycle(dut)
-        dut.last_i.value = 0
-        for _ in range(cycles):
-            await next_cycle(dut)
-        dut.last_i.value = int(cycles % 2)
-        await reset(dut)
-        dut.last_i.value = 0
+        await reset_behind(dut, "last_i", cycles)
         for _ in range(ROWS + 2):
             assert not any(await shown(dut)), f"a row shifts after a reset in cycle {cycles} of a drain"
             await next_cycle(dut)
