@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Memory
-from tb.common.drivers import begin_quiet, generator, next_cycle, pack, parameters, read, settled, unpack
+from tb.common.drivers import begin_quiet, generator, looped, next_cycle, pack, parameters, read, settled, unpack
 from tb.common.scoreboard import Coverage, Scoreboard
 
 P = parameters()
@@ -109,7 +109,7 @@ async def test_both_ports_at_once(dut: Any) -> None:
         if shown is not None:
             board.expect(cycle, [shown])
         await settled(dut)
-        wakes = [read(dut.gen_bank[number].gen_part[0].u_sram.re_i) for number in range(BANKS)]
+        wakes = [read(looped(dut, "gen_bank", number, "gen_part", 0, "u_sram").re_i) for number in range(BANKS)]
         assert wakes == [int(reading and number == bank) for number in range(BANKS)], "a read wakes its bank alone"
         board.check(cycle, None if shown is None else [read(dut.rdata_o)])
         word = golden.cycle(line, words, enables, bank, address if reading else None)

@@ -66,13 +66,17 @@ def read(handle: Any) -> int:
         raise AssertionError(f"{handle._path} is {value}, which is not a number") from None
 
 
-def looped(scope: Any, loop: str, index: int, name: str) -> Any:
-    """Instance `name` in round `index` of the generate loop `loop`.
+def looped(scope: Any, *path: str | int) -> Any:
+    """The instance at `path`: a generate loop, the round of it, perhaps loops in it, and the instance's name.
 
     In a netlist there are no loops: there it is called ``<loop>_<index>_<name>`` (tb.synth.gates).
     """
-    flat = f"{loop}_{index}_{name}"
-    return getattr(scope, flat) if hasattr(scope, flat) else getattr(getattr(scope, loop)[index], name)
+    flat = "_".join(str(part) for part in path)
+    if hasattr(scope, flat):
+        return getattr(scope, flat)
+    for part in path:
+        scope = scope[part] if isinstance(part, int) else getattr(scope, part)
+    return scope
 
 
 def start_clock(dut: Any) -> None:

@@ -3,7 +3,7 @@
 Two copies of the next-state function, one with selector 0, one with the mutant's, begin in the same state, any state,
 with the reset held for the first cycle; then every input is free, reset and what the modules below answer included, but
 for what the block's own SIM_CHECKS forbid (`tb.mutation.contract`). All outputs, those to the modules below included,
-must be the same in every cycle. The inductive step may use that the registers of both are the same, of those for which
+must be the same in every cycle after the first. The inductive step may use that the registers of both are the same, of those for which
 that is inductive itself: registers in which they do differ are left out one after the other until it is.
 """
 
@@ -85,7 +85,10 @@ def same(step: Transition, contract: Transition, number: int, held: Collection[s
             lines += [f"  initial assume (k_{name}_q == {{{here}}});"]
             lines += [f"  always @(*) assert (k_{name}_q == {{{here}}});"]
     lines += [f"  always @(*) assume (!k_{name}_en || k_{name}_a);" for name in contract.owed]
-    lines += [f"  always @(*) assert (g_{name} == m_{name});" for name in step.outputs]
+    # Not in the cycle of that reset: registers may hold then what they never do once there has been one.
+    lines += ["  reg begun_q;", "  always @(posedge clk_i) begun_q <= 1'b1;", "  initial assume (!begun_q);"]
+    begun = "!begun_q || " if "rst_ni" in inputs else ""
+    lines += [f"  always @(*) assert ({begun}g_{name} == m_{name});" for name in step.outputs]
     lines += [f"  always @(*) assert (g_{name}_q == m_{name}_q);" for name in held]
     return "\n".join([*lines, "endmodule", ""])
 

@@ -78,3 +78,18 @@ async def test_reset_in_mid_work_leaves_no_line_behind(dut: Any) -> None:
         await play(dut, idle_end(np.ones(5, dtype=np.int64)), rng, board)
         await reset(dut)
     board.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_a_line_leaves_only_whole(dut: Any) -> None:
+    """A line that lacks one lane is none. A reset comes in its cycle, as no other may have such a line (SIM_CHECKS)."""
+    await begin(dut)
+    for missing in (None, *range(LANES)):
+        for lane in range(LANES):
+            dut.valid_i.value = 0 if lane == missing else 1 << lane
+            dut.rst_ni.value = int(lane < LANES - 1)
+            await settled(dut)
+            whole = lane == LANES - 1 and missing is None
+            assert read(dut.valid_o) == whole, f"lane {lane}, without lane {missing}: valid_o {read(dut.valid_o)}"
+            await next_cycle(dut)
+        await reset(dut)

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.golden.blocks import Parameter
 from model.golden.os_blocks import deal_terms
-from tb.common.drivers import begin_quiet, deposit, generator, next_cycle, parameters, read, settled
+from tb.common.drivers import begin_quiet, deposit, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 P = parameters()
@@ -126,6 +126,27 @@ async def test_last_at_the_wrong_word_is_told(dut: Any) -> None:
     bench = await begin(dut)
     for word in (0, COLS * PAR_WORDS, -2):
         assert await bench.layer(2, 2, TERMS + 1, last_at=word) == ["early", "missing"]
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_a_reset_gives_the_layer_up(dut: Any) -> None:
+    """In the middle of a word: nothing is taken, and the word begins with its first term again."""
+    bench = await begin(dut)
+    for words in (1, COLS * PAR_WORDS, COLS * PAR_WORDS + 2):
+        await bench.layer(3, 2, TERMS, stop=words)
+        if TERMS > 1 and words >= COLS * PAR_WORDS:
+            dut.valid_i.value = dut.term_i.value = 1
+            dut.term_last_i.value = 0
+            await next_cycle(dut)
+            dut.term_i.value = 0
+        await reset(dut)
+        data = sum((term + 1) << term * WIDTH for term in range(TERMS))
+        dut.valid_i.value, dut.data_i.value = 1, data
+        await settled(dut)
+        shown = (read(dut.ready_o), read(dut.term_ready_o), read(dut.wgt_o))
+        assert shown == (0, 0, 1), f"ready, term_ready, wgt {shown}; expected a loader at rest, (0, 0, 1)"
+        await next_cycle(dut)
+        assert await bench.layer(1, 1, 2) == []
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
