@@ -21,28 +21,31 @@ module par_count #(
 );
 
   localparam integer LastCol  = Cols - 1;
-  localparam integer LastPart = ParWords - 1;
+  localparam integer LastPart  = ParWords - 1;
+  localparam integer PartWidth = (ParWords > 1) ? $clog2(ParWords) : 1;
 
-  reg [ColWidth-1:0] col_q;
-  reg          [7:0] part_q;
-  reg                full_q;
+  reg  [ColWidth-1:0] col_q;
+  reg [PartWidth-1:0] part_q;
+  reg                 full_q;
 
-  wire last_part = part_q == LastPart[7:0];
+  wire last_part = part_q == LastPart[PartWidth-1:0];
   wire last_col  = col_q == LastCol[ColWidth-1:0];
+  wire [PartWidth+7:0] part = {8'd0, part_q};
+  wire unused = &{1'b0, part[PartWidth+7:8]};
 
   assign col_o  = col_q;
-  assign part_o = part_q;
+  assign part_o = part[7:0];
   assign done_o = valid_i && last_part && last_col;
   assign full_o = full_q;
 
   always @(posedge clk_i) begin
     if (!rst_ni || clear_i) begin
       col_q  <= {ColWidth{1'b0}};
-      part_q <= 8'd0;
+      part_q <= {PartWidth{1'b0}};
       full_q <= 1'b0;
     end else begin
       if (valid_i) begin
-        part_q <= last_part ? 8'd0 : part_q + 8'd1;
+        part_q <= last_part ? {PartWidth{1'b0}} : part_q + 1'b1;
         if (last_part) col_q <= last_col ? {ColWidth{1'b0}} : col_q + 1'b1;
       end
       if (done_o)      full_q <= 1'b1;

@@ -127,11 +127,24 @@ module requantize #(
 `endif
 
 `ifdef SIM_CHECKS
+  localparam integer LastCol  = Cols - 1;
+  localparam integer LastPart = ParWords - 1;
+  integer i;
+  reg     any_here;  // the column of the parameter word is there
+
+  always @(*) begin
+    any_here = 1'b0;
+    for (i = 0; i < Cols; i = i + 1) any_here = any_here || par_col_i == i[ColWidth-1:0];
+  end
+
   always @(posedge clk_i) begin
     if (rst_ni) begin
       if ((^{valid_i, par_valid_i}) === 1'bx) $fatal(1, "%m: X on a valid");
       if (valid_i && (^{swap_i, side_i, sum_i, shift_i, max_i}) === 1'bx) $fatal(1, "%m: X beside a valid sum");
       if (par_valid_i && (^{par_col_i, par_part_i, par_data_i}) === 1'bx) $fatal(1, "%m: X in a parameter word");
+      if (par_valid_i && (!any_here || par_part_i > LastPart[7:0]))
+        $fatal(1, "%m: parameter word %0d of column %0d; expected word 0 to %0d, column 0 to %0d",
+               par_part_i, par_col_i, LastPart, LastCol);
     end
   end
 `endif

@@ -13,6 +13,7 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import tools_at_a_time
+from tb.common.runner import ROOT
 from tb.coverage.counts import KINDS
 from tb.coverage.jobs import Outcome, chosen_jobs, run_job
 from tb.coverage.summary import Result, share, summarize
@@ -26,7 +27,9 @@ SHOWN = 20
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when something was not met or a testbench fails, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="a folder of tb/: its testbenches alone, judged on the module of that name")
+    parser.add_argument(
+        "--only", help="a folder of tb/: its testbenches alone, judged on the module of that name, if any"
+    )
     parser.add_argument("--jobs", default="1", help="testbenches at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for results and builds (%(default)s)")
     args = parser.parse_args(arguments)
@@ -43,8 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
                 failed.append(f"{job}: {told}")
                 state = f"FAILED: {told}"
             print(f"{number} of {len(jobs)} {job}: {state}", flush=True)
-        module = args.only.partition("/")[0] if args.only else None
-        result = summarize(outcomes, waivers, None if module is None else [module])
+        modules = None  # all
+        if args.only:  # a folder that is not a module's, network, judges none
+            modules = [name for name in [args.only.partition("/")[0]] if (ROOT / "rtl" / f"{name}.v").is_file()]
+        result = summarize(outcomes, waivers, modules)
         result = _judged(result, failed, args.only) | {"seconds": round(time.monotonic() - started, 1)}
         result["jobs"] = {outcome.job: outcome.seconds for outcome in outcomes}
         write_json(args.out / "result.json", result)

@@ -106,14 +106,17 @@ ENGINES = [
 
 def test_a_mutant_meets_the_stages_that_contain_it() -> None:
     names = {module: [stage.name for stage in stages_of(module, RTL)] for module in RTL}
-    core = ["core_unit_tests", "core_range_tests", "core_os_tests"]
+    core = ["core_unit_tests", "core_range_tests", "core_os_tests", "core_unit_tests_both"]
+    core += ["core_pair_tests", "core_unit_tests_pairs"]
     assert names["core"] == [*core, *ENGINES]
     assert names["sfp"] == ["sfp_tests", *core, *ENGINES]
     assert names["delay"] == ["delay_tests", "l0_tests", "ofifo_tests", *core, *ENGINES]
     array = [
         "mac_tile_tests",
         "mac_tile_pair_tests",
+        "mac_tile_tests_pairs",
         "mac_tile_pair_tests_level5",
+        "mac_tile_tests_pairs_level5",
         "mac_array_pair_tests",
         "mac_row_tests",
         "mac_array_tests",

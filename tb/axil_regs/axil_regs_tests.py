@@ -236,6 +236,17 @@ async def test_each_bit_of_what_the_engine_tells_is_read_in_its_place(dut: Any) 
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_each_bit_of_an_address_counts(dut: Any) -> None:
+    """Beside every register and the table, addresses with one bit changed; read and written."""
+    bench = await begin(dut)
+    await bench.write(Register.RANGE, 0x0101)
+    for register in (*Register, TABLE):
+        for bit in range(2, 16):
+            await bench.read(register ^ 1 << bit)
+            await bench.write(register ^ 1 << bit, 0)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_every_word_of_the_table_and_none_beyond_is_written(dut: Any) -> None:
     """First, last and each place where a bit of the word's number changes; beside them and behind them: SLVERR."""
     bench = await begin(dut)
@@ -255,7 +266,7 @@ async def test_the_load_address_counts_through_all_lines(dut: Any) -> None:
         await bench.write(Register.LOAD_ADDR, line)
         await bench.cycle({"load_take_i": 1})
         same("LOAD_ADDR", await bench.read(Register.LOAD_ADDR), ((line + 1) % depth, OKAY))
-    for line in (depth, depth + 1, 2 * depth, 1 << 31, (1 << 32) - 1):
+    for line in (depth, depth + 1, *(1 << bit for bit in range(32) if 1 << bit >= depth), (1 << 32) - 1):
         await bench.write(Register.LOAD_ADDR, line)
         same("LOAD_ADDR", await bench.read(Register.LOAD_ADDR), (0, OKAY))
 

@@ -134,7 +134,7 @@ def simulate(
     LockstepError
         When the simulator is missing or an argument is impossible.
     """
-    simulator = simulator or os.environ.get("SIM") or "icarus"
+    simulator = simulator or default_simulator()
     seed = default_seed() if seed is None else seed
     rtl = rtl_folder(rtl)
     sources = [*sorted(rtl.glob("*.v")), *extra_sources]
@@ -263,6 +263,11 @@ def _tail(log: Path | None, lines: int = 25) -> str:
     if log is None or not log.is_file():
         return ""
     return "\n  " + "\n  ".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def default_simulator() -> str:
+    """The environment's SIM, else icarus."""
+    return os.environ.get("SIM") or "icarus"
 
 
 def default_seed() -> int:

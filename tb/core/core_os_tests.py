@@ -21,7 +21,11 @@ FORMAT = InstructionFormat(PARAMETERS["ActDepth"], PARAMETERS["PsumDepth"], both
 ACT_DEPTH, PSUM_DEPTH = PARAMETERS["ActDepth"], PARAMETERS["PsumDepth"]
 WORD_WIDTH = PARAMETERS["WgtLanes"] * ROWS * SHAPE.wgt_width
 LATENCY = ROWS + COLS + 1
-POINTS = ("added to memory", "of a higher plane", "fewer terms than rows", "padding")
+POINTS = ("added to memory", "of a higher plane", "of the highest plane that fits", "fewer terms than rows", "padding")
+PLANES = 4
+MOST = SHAPE.act_max * max(-SHAPE.wgt_min, SHAPE.wgt_max)  # of a term
+PSUM_MAX = (1 << (SHAPE.psum_width - 1)) - 1
+TOP_PLANE = max(plane for plane in range(PLANES) if MOST << plane * SHAPE.act_width <= PSUM_MAX)
 Cycle = tuple[Term | None, Gather | None]
 
 
@@ -29,14 +33,18 @@ def random_program(rng: np.random.Generator, groups: list[int], bubbles: float, 
     """Groups of so many terms, then a gather of every psum line that was written."""
     program: list[Cycle] = []
     before = -ROWS
-    written: set[tuple[int, int]] = set()
+    written: dict[tuple[int, int], int] = {}  # how far from 0 the sums there can be
     for count in groups:
-        bank, plane = int(rng.integers(0, 2)), int(rng.integers(0, 2))
+        bank, plane = int(rng.integers(0, 2)), int(rng.integers(0, PLANES))
         address = int(rng.integers(0, PSUM_DEPTH - ROWS + 1))
-        lines = {(bank, address + line) for line in range(ROWS)}
-        add = bank if lines <= written and rng.random() < 0.8 else None
+        lines = [(bank, address + line) for line in range(ROWS)]
+        add = bank if all(line in written for line in lines) and rng.random() < 0.8 else None
+        before_it = 0 if add is None else max(written[line] for line in lines)
+        while plane and before_it + (count * MOST << plane * SHAPE.act_width) > PSUM_MAX:
+            plane -= 1
         coverage.hit("added to memory", add is not None)
         coverage.hit("of a higher plane", plane > 0)
+        coverage.hit("of the highest plane that fits", plane == TOP_PLANE)
         coverage.hit("fewer terms than rows", count < ROWS or ROWS == 1)
         for index in range(count):
             last = index == count - 1
@@ -48,7 +56,7 @@ def random_program(rng: np.random.Generator, groups: list[int], bubbles: float, 
             coverage.hit("padding", zero)
             program.append((Term(int(rng.integers(0, ACT_DEPTH)), weights, index == 0, last, *where, zero), None))
         before = len(program) - 1
-        written |= lines
+        written |= dict.fromkeys(lines, before_it + (count * MOST << plane * SHAPE.act_width))
     program += [(None, None)] * (LATENCY + ROWS)
     program += [
         (None, Gather(bank, address, True, True, bool(rng.integers(0, 2)))) for bank, address in sorted(written)
@@ -143,7 +151,7 @@ async def test_random_groups(dut: Any) -> None:
     bench = await begin(dut)
     coverage = Coverage(*POINTS)
     for bubbles in (0.0, 0.3):
-        groups = bench.rng.integers(1, 2 * ROWS + 2, size=12).tolist()
+        groups = [1, *bench.rng.integers(1, 2 * ROWS + 2, size=12).tolist(), 1, 1]
         await bench.play(random_program(bench.rng, groups, bubbles, coverage))
     coverage.finish()
     bench.finish()

@@ -18,7 +18,7 @@ from tb.common.traffic import Shape, Traffic, make_traffic
 PARAMETERS = parameters()
 SHAPE = Shape.of(PARAMETERS)
 ACT_DEPTH, PSUM_DEPTH = PARAMETERS["ActDepth"], PARAMETERS["PsumDepth"]
-FORMAT = InstructionFormat(ACT_DEPTH, PSUM_DEPTH)
+FORMAT = InstructionFormat(ACT_DEPTH, PSUM_DEPTH, both=PARAMETERS.get("OutputStationary") == 1)  # os_i stays 0
 DELAY = SHAPE.rows + SHAPE.cols  # instruction to psum
 LEAD = 2  # cycles before the traffic, so that its first activation line can be written
 PLANES = 4
@@ -175,7 +175,8 @@ class Bench:
 async def begin(dut: Any) -> Bench:
     """Clock, quiet inputs, reset."""
     await begin_quiet(
-        dut, ("simd_i", "act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i")
+        dut,
+        ("simd_i", "os_i", "act_we_i", "act_waddr_i", "act_wdata_i", "wgt_valid_i", "wgt_group_i", "wgt_i", "inst_i"),
     )
     return Bench(dut, generator())
 

@@ -46,13 +46,18 @@ BOTH = [
     (16, 8, 2, 4, 20, 2, 20, 40, 0),
     (1, 1, 4, 4, 20, 1, 8, 4, 0),
 ]
+TURNS = (3, 5, 4, 4, 20, 2, 70, 15, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("values", BOTH, ids=str)
+@pytest.mark.parametrize("values", [*BOTH, TURNS], ids=str)
 def test_core_output_stationary(values: tuple[int, ...]) -> None:
     chosen = dict(zip(NAMES, values, strict=True)) | {"OutputStationary": 1}
     simulate("core", "tb.core.core_os_tests", chosen)
+
+
+def test_core_of_both_dataflows_weight_stationary() -> None:
+    simulate("core", "tb.core.core_unit_tests", dict(zip(NAMES, TURNS, strict=True)) | {"OutputStationary": 1})
 
 
 def test_core_range() -> None:

@@ -21,7 +21,8 @@ from tb.coverage.counts import Place, added, from_json, read_counts, to_json
 
 # Not these: they simulate faults, broken rules, gates or programs in C, or prove instead of simulating.
 OTHERS = {"c", "common", "coverage", "formal", "mutants", "sim_checks", "synth", "tradeoff", "waves"}
-FAULTS = {"test_core_faults", "test_core", "test_network"}
+# Nor these: purpose-made faults, and a test that builds and does not simulate.
+LEFT_OUT = {"test_core_faults", "test_core", "test_network", "test_shared"}
 STEERING = ("INIT", "SIM", "SEED", "PYTEST_ADDOPTS", "LOCKSTEP_RTL", "PYTEST_XDIST_WORKER")  # not for the runs
 
 
@@ -51,7 +52,7 @@ class Outcome:
 def all_jobs(root: Path = ROOT) -> dict[str, Path]:
     """Test modules by name, ``<folder>/<module>`` without ``test_``: the quick ones, of small blocks, first."""
     found = [path for path in sorted((root / "tb").glob("*/test_*.py")) if path.parent.name not in OTHERS]
-    found = [path for path in found if path.stem not in FAULTS]
+    found = [path for path in found if path.stem not in LEFT_OUT]
     found.sort(key=lambda path: (path.parent.name in ("core", "accelerator", "network"), path.parent.name == "network"))
     return {f"{path.parent.name}/{path.stem.removeprefix('test_')}": path for path in found}
 
@@ -91,6 +92,7 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     for stale in (work, build):
         shutil.rmtree(stale, ignore_errors=True)
     work.mkdir(parents=True)
+    build.parent.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name not in STEERING}
     environment |= {"SIM": "verilator", VARIABLE: str(work), "LOCKSTEP_BUILD": str(build)}
     command = [
@@ -108,7 +110,6 @@ def run_job(job: str, path: Path, out: Path) -> Outcome:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         log = build.with_name(f"{build.name}.log")
-        log.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(log, done.stdout)
         raise LockstepError(f"{job}: its tests fail, so nothing is counted; see {log}")
     counts = added(read_counts(file, ROOT / "rtl") for file in sorted(work.glob("*.dat")))

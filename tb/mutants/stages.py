@@ -7,7 +7,6 @@ itself up to the core, the engine and the accelerator.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -24,7 +23,7 @@ from xml.etree import ElementTree
 from model.program.draw import EVERY_ARRAY, draw
 from tb.accelerator.arrays import ARRAYS, SMALL
 from tb.axil_regs.sizes import SETS as REGISTERS
-from tb.common.runner import BuildError, SimulationError, simulate
+from tb.common.runner import BuildError, SimulationError, default_simulator, simulate
 from tb.network.draws import run_draws
 from tb.network.os_draws import os_draws, run_turns, turns
 
@@ -44,6 +43,7 @@ class Stage:
     """One simulation: `tests` on `top` with `parameters`.
 
     Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of EVERY_ARRAY.
+    Tests that look at a `corner` only have no mutants made for them (`tb.mutation`).
     """
 
     top: str
@@ -51,6 +51,7 @@ class Stage:
     parameters: Mapping[str, int]
     array: str = ""
     draws: tuple[int, ...] = ()
+    corner: bool = False
 
     @property
     def name(self) -> str:
@@ -79,6 +80,13 @@ SEQUENCER |= {"DrainCycles": 3, "Layers": 4, "Rows": 4}
 
 WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written half by half
 
+BOTH_CORE = {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
+BOTH_CORE |= {"ActDepth": 70, "PsumDepth": 15, "Simd": 0, "OutputStationary": 1}
+PAIR_CORE = {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 1}
+PAIR_CORE |= {"ActDepth": 150, "PsumDepth": 15, "Simd": 1}
+
+PAIR_TILE = {"ActWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 3, "Group": 1, "Lane": 1, "Simd": 1}
+
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
     Stage("delay", "tb.delay.delay_tests", {"Width": 5, "Cycles": 3}),
@@ -106,26 +114,10 @@ STAGES = (
             "Simd": 0,
         },
     ),
-    Stage(
-        "mac_tile",
-        "tb.mac_tile.mac_tile_pair_tests",
-        {
-            "ActWidth": 4,
-            "WgtWidth": 4,
-            "PsumWidth": 16,
-            "WgtLanes": 2,
-            "GroupWidth": 3,
-            "Group": 1,
-            "Lane": 1,
-            "Simd": 1,
-        },
-    ),
-    Stage(
-        "mac_tile",
-        "tb.mac_tile.mac_tile_pair_tests",
-        {"ActWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 3, "Group": 1, "Lane": 1, "Simd": 1} | LEVEL5,
-        "level5",
-    ),
+    Stage("mac_tile", "tb.mac_tile.mac_tile_pair_tests", PAIR_TILE | {"WgtWidth": 4}),
+    Stage("mac_tile", "tb.mac_tile.mac_tile_tests", PAIR_TILE | {"WgtWidth": 4}, "pairs"),
+    Stage("mac_tile", "tb.mac_tile.mac_tile_pair_tests", PAIR_TILE | LEVEL5, "level5"),
+    Stage("mac_tile", "tb.mac_tile.mac_tile_tests", PAIR_TILE | LEVEL5, "pairs level5"),
     Stage(
         "mac_array",
         "tb.mac_array.mac_array_pair_tests",
@@ -184,13 +176,12 @@ STAGES = (
         "tb.core.core_range_tests",
         {"Rows": 2, "Cols": 3, "ActWidth": 3, "WgtWidth": 4, "PsumWidth": 10, "WgtLanes": 2}
         | {"ActDepth": 16, "PsumDepth": 4, "Simd": 0},
+        corner=True,
     ),
-    Stage(
-        "core",
-        "tb.core.core_os_tests",
-        {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20, "WgtLanes": 2}
-        | {"ActDepth": 33, "PsumDepth": 15, "Simd": 0, "OutputStationary": 1},
-    ),
+    Stage("core", "tb.core.core_os_tests", BOTH_CORE),
+    Stage("core", "tb.core.core_unit_tests", BOTH_CORE, "both"),
+    Stage("core", "tb.core.core_pair_tests", PAIR_CORE),
+    Stage("core", "tb.core.core_unit_tests", PAIR_CORE, "pairs"),
     Stage("fifo", "tb.fifo.fifo_tests", {"Width": 5, "Depth": 3}),
     Stage("result_stream", "tb.result_stream.result_stream_tests", {"Cols": 3, "Width": 32, "Depth": 2}),
     Stage("act_mem", "tb.act_mem.act_mem_tests", {"Width": 16, "Depth": 32, "Banks": 4, "Segs": 2} | WHOLE),
@@ -359,7 +350,7 @@ def run_stage(
 
 def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kind, str, str]:
     """The drawn layers of `stage`: kind, the draw that failed first, and what is wrong with it."""
-    simulator = os.environ.get("SIM") or "icarus"
+    simulator = default_simulator()
     if stage.tests == OS_DRAWS:
         return _run_turns(stage, rtl, folder, checks)
     draws = [draw(DRAW_SEED, index, stage.array) for index in stage.draws]
@@ -382,7 +373,7 @@ def _run_turns(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kin
     """The same of layers in both dataflows."""
     chosen = turns(list(os_draws(stage.array.removesuffix("_os"), stage.draws[0])))
     try:
-        wrong, _ = run_turns(chosen, folder, os.environ.get("SIM") or "icarus", checks=checks, rtl=rtl)
+        wrong, _ = run_turns(chosen, folder, default_simulator(), checks=checks, rtl=rtl)
     except SimulationError:
         fatal = FATAL.search(_text(folder, "sim.log"))
         if fatal is None:

@@ -22,6 +22,8 @@ CLOCK = re.compile(r"clk_i|CLK|RD_CLK|WR_CLK")
 OPTION = re.compile(r"-(?P<name>\w+) (?P<value>\S+)")
 SOURCE = re.compile(r"\w+\.v:(?P<line>\d+)\.")
 LOOPED = re.compile(r"\\(?P<name>[\w.\[\]]+) ")  # an instance in a loop: gen_row[0].u_row
+# These wires read what nothing else does, for the linters alone.
+UNUSED = "delete w:unused w:unused_* w:*.unused w:*.unused_*"
 # Mutations offered for one that is wanted: some touch a clock, and are left out.
 OFFERED = 2
 
@@ -95,6 +97,7 @@ def list_mutations(
     steps = [
         *elaborated(subject, rtl, folder),
         f"rename -top {inner}",
+        UNUSED,
         "opt -keepdc",
         "wreduce -keepdc",
         "memory_collect",

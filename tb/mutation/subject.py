@@ -136,7 +136,7 @@ def subjects(stages: Sequence[Stage], rtl: Mapping[str, str], folder: Path) -> l
         home = module if module in tops else tops[0]
         values: dict[tuple[tuple[str, int], ...], None] = {}  # in order
         for stage, each in zip(stages, held, strict=True):
-            if stage.top == home:
+            if stage.top == home and not stage.corner:
                 values |= dict.fromkeys(sorted(each.get(module, ())))
         for parameters in values:
             places = [at for at, each in enumerate(held) if parameters in each.get(module, ())]

@@ -3,13 +3,16 @@
 Memories are made registers; then, in Yosys' JSON, each register gives an input (what it holds) and an output (what it
 takes at the next edge), and each module below an input for each of its outputs and an output for each of its inputs.
 What is left has no state: two copies of it can be compared whatever the modules below do.
+
+Products may be made free as well: that two multipliers with the same factors give the same is more than a solver finds
+out in good time, and two copies that are the same for any product are so for the right one.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from tb.synth.tools import Tool, ToolError
 STATE = ("$dff", "$sdff", "$adff", "$mem", "$dlatch", "$sr", "$aldff", "$ff", "$_")
 Json = dict[str, Any]
 Bit = tuple[str, int]  # of a named net
+Reads = Callable[[str, Mapping[str, int]], Mapping[str, Collection[int]]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Transition:
         Assumptions: outputs ``<name>_en``, whether it speaks, and ``<name>_a``, what has to hold then.
     clocked : bool
         Whether it has the port ``clk_i``.
+    products : tuple of int
+        Widths of the products that were made inputs, in the order of the source.
     """
 
     top: str
@@ -56,10 +62,18 @@ class Transition:
     nets: Mapping[str, tuple[str, int]]
     owed: tuple[str, ...]
     clocked: bool
+    products: tuple[int, ...]
 
 
 def write_transition(
-    yosys: Tool, design: Sequence[str], folder: Path, name: str, nets: Collection[str] = ()
+    yosys: Tool,
+    design: Sequence[str],
+    folder: Path,
+    name: str,
+    nets: Collection[str] = (),
+    *,
+    free_products: bool = False,
+    reads: Reads | None = None,
 ) -> Transition:
     """Write ``<name>.v`` into `folder`, a next-state function.
 
@@ -73,6 +87,10 @@ def write_transition(
     name : str
     nets : collection of str
         Named nets to be shown at outputs, those that there are.
+    free_products : bool
+        Make what multipliers give inputs, and their factors outputs.
+    reads : callable, optional
+        Of a module below, by name and parameters, the bits of each of its inputs that it reads; by default all.
 
     Raises
     ------
@@ -90,14 +108,14 @@ def write_transition(
     run_yosys(yosys, folder, f"{name}_state", steps)
     modules = json.loads((folder / f"{name}_state.json").read_text())["modules"]
     ((top, module),) = ((top, each) for top, each in modules.items() if "blackbox" not in each["attributes"])
-    found = _evert(top, module, nets)
+    found = _evert(top, module, nets, free_products, reads)
     (folder / f"{name}.json").write_text(json.dumps({"modules": {top: module}}))
     steps = [f"read_json {name}.json", "opt_clean", "check -assert", f"write_verilog -noattr {name}.v"]
     run_yosys(yosys, folder, name, steps)
     return found
 
 
-def _evert(top: str, module: Json, nets: Collection[str]) -> Transition:
+def _evert(top: str, module: Json, nets: Collection[str], free_products: bool, reads: Reads | None) -> Transition:
     """Turn the cells that are not logic into ports, in place."""
     ports, cells = module["ports"], module["cells"]
     selector = len(ports[SELECTOR]["bits"]) if SELECTOR in ports else 0
@@ -113,6 +131,8 @@ def _evert(top: str, module: Json, nets: Collection[str]) -> Transition:
     registers: dict[str, int] = {}
     places: dict[str, tuple[Bit, ...]] = {}
     owed = []
+    products = sorted((name for name in cells if cells[name]["type"] == "$mul"), key=_made) if free_products else []
+    widths = tuple(len(cells[name]["connections"]["Y"]) for name in products)
     for number, (name, cell) in enumerate(sorted(cells.items())):
         kind, joined = cell["type"], cell["connections"]
         if kind == "$dff":
@@ -128,14 +148,27 @@ def _evert(top: str, module: Json, nets: Collection[str]) -> Transition:
             owed.append(f"o{number}")
             for end in ("A", "EN"):
                 ports[f"o{number}_{end.lower()}"] = {"direction": "output", "bits": joined[end]}
+        elif name in products:
+            at = products.index(name)
+            inputs[f"p{at}_y"] = widths[at]
+            ports[f"p{at}_y"] = {"direction": "input", "bits": joined["Y"]}
+            for pin in ("A", "B"):
+                outputs[f"p{at}_{pin.lower()}"] = len(joined[pin])
+                ports[f"p{at}_{pin.lower()}"] = {"direction": "output", "bits": joined[pin]}
         elif not kind.startswith("$"):
             for pin, direction in cell["port_directions"].items():
                 if pin == "clk_i" or not joined[pin]:
                     continue
+                bits = joined[pin]
+                if direction == "input" and reads is not None:
+                    read = reads(kind, {each: int(value, 2) for each, value in cell["parameters"].items()})[pin]
+                    bits = [bit for at, bit in enumerate(bits) if at in read]
+                if not bits:
+                    continue
                 port = f"c_{re.sub(r'[^A-Za-z0-9]', '_', name)}_{pin}"
                 side, turned = (outputs, "output") if direction == "input" else (inputs, "input")
-                side[port] = len(joined[pin])
-                ports[port] = {"direction": turned, "bits": joined[pin]}
+                side[port] = len(bits)
+                ports[port] = {"direction": turned, "bits": bits}
         elif kind.startswith(STATE):
             raise ToolError(f"{top}: cell {name} of type {kind} keeps state and is no plain register")
         else:
@@ -147,4 +180,10 @@ def _evert(top: str, module: Json, nets: Collection[str]) -> Transition:
             bits = module["netnames"][net]["bits"]
             shown[net] = (f"n{at}", len(bits))
             ports[f"n{at}"] = {"direction": "output", "bits": bits}
-    return Transition(top, inputs, outputs, registers, selector, places, shown, tuple(owed), "clk_i" in ports)
+    clocked = "clk_i" in ports
+    return Transition(top, inputs, outputs, registers, selector, places, shown, tuple(owed), clocked, widths)
+
+
+def _made(name: str) -> int:
+    """When Yosys made the cell, which is in the order of the source and of a loop's rounds."""
+    return int(name.rpartition("$")[2])

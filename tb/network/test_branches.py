@@ -10,6 +10,7 @@ import pytest
 from model.graph.storage import ZOO, load
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
+from tb.common.runner import default_simulator
 from tb.network.bench import run_jobs
 from tb.network.whole import Maps, counters_differ, job_of
 
@@ -33,7 +34,7 @@ def test_a_network_with_branches_is_exact(net: str, rows: int, cols: int, tmp_pa
     last = len(graph.layers) - 1
     firsts = (0, 2) if (rows, cols) == (8, 8) else (0,)
     jobs = [job_of(program, maps, first, last) for first in firsts]
-    report = run_jobs(tmp_path, program.shape, jobs, "icarus", checks=net != "residual")
+    report = run_jobs(tmp_path, program.shape, jobs, default_simulator(), checks=net != "residual")
     assert not report.mismatches, report.shown
     assert not report.errors
     assert report.jobs == len(jobs)

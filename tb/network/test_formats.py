@@ -11,6 +11,7 @@ from model.numeric.weights import named
 from model.program.compile import compile_graph
 from model.program.descriptor import FIELDS
 from model.program.stream import Stream
+from tb.common.runner import default_simulator
 from tb.network.bench import run_jobs
 from tb.network.whole import Maps, counters_differ, job_of
 from tests.format_graphs import NAMES, branched_graph, engine_of
@@ -34,7 +35,7 @@ def test_a_network_in_every_format_and_mode(name: str, mode: str, tmp_path: Path
     assert modes[0] == ([(0, "ws"), (1, "ws")] if mode == "simd" else [(0, "os"), (0, "ws")])
     assert modes[1] == [(0, "ws"), (0, "ws")]
     jobs = [job_of(program, maps, 0, len(graph.layers) - 1) for program in programs]
-    report = run_jobs(tmp_path, shape, jobs, "icarus")
+    report = run_jobs(tmp_path, shape, jobs, default_simulator())
     assert (report.mismatches, report.errors, report.failed, report.jobs) == (0, {}, set(), 2), report.shown
     layers = [layer for program in programs for layer in program.layers]
     assert len(report.layers) == len(layers)
@@ -56,7 +57,7 @@ def test_modes_that_are_not_built_in_are_error_6(both: int, fields: tuple[str, .
         table[0, place.word] |= 1 << place.low
         stream = Stream(good.stream.words[:1], good.stream.last[:1])
         jobs.append(replace(good, descriptors=table, stream=stream))
-    report = run_jobs(tmp_path, shape, [*jobs, good], "icarus")
+    report = run_jobs(tmp_path, shape, [*jobs, good], default_simulator())
     asks = "the layer asks for pairs, or is output stationary, which this engine is not built for"
     assert report.errors == dict.fromkeys(range(len(jobs)), asks)
     assert report.failed == set(report.errors)

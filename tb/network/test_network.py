@@ -18,7 +18,7 @@ from model.program.draw import ARRAYS, draw
 from model.program.fit import fitting_shape
 from model.program.layout import Lines
 from model.program.stream import Stream
-from tb.common.runner import ROOT, SimulationError
+from tb.common.runner import ROOT, SimulationError, default_simulator
 from tb.network.bench import Job, Report, run_jobs
 from tb.network.whole import Maps, counters_differ, job_of, layer_job
 from tb.waves.vcd import Dump
@@ -40,7 +40,7 @@ def run(
     checks: bool = True,
     waves: bool = False,
 ) -> Report:
-    return run_jobs(folder, shape, jobs, "icarus", rtl=rtl, checks=checks, waves=waves)
+    return run_jobs(folder, shape, jobs, default_simulator(), rtl=rtl, checks=checks, waves=waves)
 
 
 def last_layers(first: int = 3) -> Job:

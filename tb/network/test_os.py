@@ -10,6 +10,7 @@ import pytest
 from model.graph import storage
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
+from tb.common.runner import default_simulator
 from tb.network.bench import run_jobs
 from tb.network.os_draws import BOTH, os_draws, run_turns, turns
 from tb.network.whole import Maps, counters_differ, job_of
@@ -25,7 +26,7 @@ def test_both_dataflows_in_turns(array: str, tmp_path: Path) -> None:
     chosen = turns(list(os_draws(array, DRAWS)))
     assert {turn.program.dataflow for turn in chosen} == {"os", "ws"}
     assert {turn.job.stall > 0 for turn in chosen} == {True, False}
-    wrong, report = run_turns(chosen, tmp_path, "icarus")
+    wrong, report = run_turns(chosen, tmp_path, default_simulator())
     assert not wrong, "\n".join(wrong)
     assert report.jobs == len(chosen) == 2 * DRAWS
     assert report.mismatches == 0
@@ -40,7 +41,7 @@ def test_tiny_with_its_first_layer_output_stationary(rows: int, cols: int, tmp_p
     assert [layer.dataflow for layer in program.layers][:2] == ["os", "ws"]
     maps, count = Maps.of(graph, np.load(storage.ZOO / "sample_digit.npy")), len(graph.layers)
     jobs = [job_of(program, maps, 0, count - 1, stall) for stall in (0, 100)]
-    report = run_jobs(tmp_path, shape, jobs, "icarus", checks=True)
+    report = run_jobs(tmp_path, shape, jobs, default_simulator(), checks=True)
     assert not report.errors
     assert (report.jobs, report.mismatches, report.failed) == (2, 0, set())
     free = [run for run in report.layers if run.job == 0]

@@ -11,7 +11,7 @@ import pytest
 from model.program.compile import compile_graph
 from model.program.draw import PAIRED
 from model.program.fit import fitting_shape
-from tb.common.runner import ROOT, SimulationError
+from tb.common.runner import ROOT, SimulationError, default_simulator
 from tb.network.bench import run_jobs
 from tb.network.draws import run_draws, small_draws
 from tb.network.whole import Maps, counters_differ, job_of
@@ -28,7 +28,7 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
     """Pairs and single codes in turns in one run of the simulator, under stalls, with the assertions of the RTL on."""
     draws = small_draws(SEED, name, DRAWS)
     assert {each.layers[0].descriptor.simd for each in draws} == {0, 1}
-    wrong, report = run_draws(draws, tmp_path, "icarus")
+    wrong, report = run_draws(draws, tmp_path, default_simulator())
     assert not wrong, "\n".join(f"{index}: {text}" for index, text in wrong.items())
     assert (report.jobs, report.mismatches) == (DRAWS, 0)
 
@@ -42,7 +42,7 @@ def test_a_network_is_exact_with_pairs_and_without_on_one_engine(tmp_path: Path)
     cycles = []
     for simd in (True, False):
         program = compile_graph(graph, shape, simd=simd)
-        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, len(program.layers) - 1)], "icarus")
+        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, len(program.layers) - 1)], default_simulator())
         assert (report.mismatches, report.errors, report.failed) == (0, {}, set())
         assert [counters_differ(item, program.layers[item.layer]) for item in report.layers] == [None] * 4
         assert any(item.descriptor.simd for item in program.layers) is simd
@@ -68,7 +68,7 @@ def test_fault_in_the_packing_is_found(fault: str, tmp_path: Path) -> None:
     shape = fitting_shape(graph, 4, 4)
     program, maps = compile_graph(graph, shape), Maps.of(graph, random_pixels(graph))
     try:
-        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, 1)], "icarus", rtl=rtl, checks=False)
+        report = run_jobs(tmp_path, shape, [job_of(program, maps, 0, 1)], default_simulator(), rtl=rtl, checks=False)
     except SimulationError:
         return
     assert report.mismatches

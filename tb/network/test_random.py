@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.program.draw import ARRAYS, POWER_ARRAYS
+from tb.common.runner import default_simulator
 from tb.network.draws import STALLS, run_draws, small_draws, stall_of
 
 DRAWS = 12  # an array
@@ -18,7 +19,7 @@ SEED = 1
 def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
     draws = small_draws(SEED, name, DRAWS)
     assert {stall_of(each.index) for each in draws} == set(STALLS)
-    wrong, report = run_draws(draws, tmp_path, "icarus")
+    wrong, report = run_draws(draws, tmp_path, default_simulator())
     assert not wrong, "\n".join(
         f"{index}: {text}; make random N=1 SEED={SEED} FIRST={index}" for index, text in wrong.items()
     )
@@ -30,7 +31,7 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", POWER_ARRAYS)
 def test_drawn_layers_of_powers_of_two_equal_golden_and_cycle_model(name: str, tmp_path: Path) -> None:
     draws = small_draws(SEED, name, DRAWS)
-    wrong, report = run_draws(draws, tmp_path, "icarus")
+    wrong, report = run_draws(draws, tmp_path, default_simulator())
     assert not wrong
     assert report.jobs == len(draws)
     assert report.mismatches == 0

@@ -30,6 +30,12 @@ async def requantize_unknown_sum(dut: Any) -> None:
 
 
 @rule
+async def requantize_parameter_of_no_column(dut: Any) -> None:
+    await show(dut, par_valid=1, par_col=1)
+    await show(dut, par_valid=1, par_part=1)
+
+
+@rule
 async def loader_swap_of_half_a_tile(dut: Any) -> None:
     await show(dut, start=1, passes_n=1)
     await show(dut, valid=1)

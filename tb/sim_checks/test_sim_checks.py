@@ -97,6 +97,12 @@ BROKEN_RULES = [
     ("pool", POOL, "pool_first_missing", "first 0, but a window is not open"),
     ("pool", POOL, "pool_unknown_code", "X beside a valid line"),
     ("requantize", REQUANTIZE, "requantize_unknown_sum", "X beside a valid sum"),
+    (
+        "requantize",
+        REQUANTIZE,
+        "requantize_parameter_of_no_column",
+        "parameter word 1 of column 0; expected word 0 to 0, column 0 to 1",
+    ),
     ("loader", LOADER, "loader_swap_of_half_a_tile", "a swap without a whole tile in the shadow"),
     ("loader", LOADER, "loader_swap_of_no_parameters", "a swap of parameters that are not there"),
     ("loader", LOADER, "loader_layer_over_a_tile_that_waits", "a layer begins over words that were not used"),

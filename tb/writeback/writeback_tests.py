@@ -97,11 +97,13 @@ async def test_the_largest_map_is_counted_to_its_end(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_maps_of_any_size_are_counted_to_their_end(dut: Any) -> None:
-    """A few lines more than each power of two: a count whose bits touch each other ends early or late."""
+    """Odd ones and even ones of every magnitude: a count whose bits touch each other ends early or late."""
     await begin(dut)
     rng = generator()
     for bit in range(4, 14):
-        await count(dut, (1 << bit) + int(rng.integers(1, 1 << bit - 1)))
+        some = (1 << bit) + int(rng.integers(1, (1 << bit) - 1))
+        await count(dut, some)
+        await count(dut, some + 1)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
