@@ -501,27 +501,16 @@ module engine #(
   assign result_o       = wide_q;
 
   // ---------------------------------------------------------------- counters
-  reg [31:0] cycles_q, waiting_q, filling_q, writes_q, pixels_q;
-  always @(posedge clk_i) begin
-    if (!rst_ni || (start_i && !busy_o)) begin
-      cycles_q  <= 32'd0;
-      waiting_q <= 32'd0;
-      filling_q <= 32'd0;
-      writes_q  <= 32'd0;
-      pixels_q  <= 32'd0;
-    end else begin
-      if (busy_o)     cycles_q  <= cycles_q + 32'd1;
-      if (waiting)    waiting_q <= waiting_q + 32'd1;
-      if (filling)    filling_q <= filling_q + 32'd1;
-      if (pool_valid) writes_q  <= writes_q + 32'd1;
-      if (x_valid)    pixels_q  <= pixels_q + 32'd1;
-    end
-  end
-  assign cycles_o  = cycles_q;
-  assign waiting_o = waiting_q;
-  assign filling_o = filling_q;
-  assign writes_o  = writes_q;
-  assign pixels_o  = pixels_q;
+  counters #(
+    .Events (5),
+    .Width  (32)
+  ) u_counters (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .clear_i (start_i && !busy_o),
+    .event_i ({busy_o, waiting, filling, pool_valid, x_valid}),
+    .count_o ({cycles_o, waiting_o, filling_o, writes_o, pixels_o})
+  );
 
   wire unused = &{1'b0, psum_unused, out_valid_unused, out_unused};
 

@@ -80,7 +80,8 @@ def sorts(each: Draw) -> set[str]:
 
 
 def test_the_drawn_layers_are_of_every_sort() -> None:
-    draws = [draw(DRAW_SEED, index, stage.array) for stage in STAGES if stage.tests == DRAWS for index in stage.draws]
+    first = [stage for stage in STAGES if stage.tests == DRAWS and not stage.more]
+    draws = [draw(DRAW_SEED, index, stage.array) for stage in first for index in stage.draws]
     found = set().union(*map(sorts, draws))
     assert found == {
         *("padding above", "padding to the left only", "planes", "more than two planes", "banks", "logits"),
@@ -92,14 +93,17 @@ def test_the_drawn_layers_are_of_every_sort() -> None:
     assert sum(each.program.cycles.total for each in draws) < 10_000
 
 
-ACCELERATOR = ["register_tests", "run_tests", "error_tests"]
+ACCELERATOR = ["wire_tests", "register_tests", "run_tests", "error_tests"]
+DRAWN = ["4x4", "12x4", "4x12", "4x4_pairs", "8x4_pairs"]
 ENGINES = [
+    *(f"engine_tests_{array}" for array in [*DRAWN, "4x4_both"]),
     "draws_4x4",
     "draws_12x4",
     "draws_4x12",
     "draws_4x4_pairs",
     "draws_8x4_pairs",
     "os_draws_4x4_os",
+    *(f"draws_{array}_more" for array in DRAWN),
     *ACCELERATOR,
 ]
 

@@ -18,7 +18,7 @@ BLOCKS = [source.stem for source in SOURCES]
 # Every module is told here, so that none comes or goes unseen.
 MODULES = {
     *("mac_tile", "shift_add", "mac_row", "mac_array", "l0", "ofifo", "delay", "sram", "sfp", "core"),
-    *("walker", "sequencer", "loader", "par_count", "requantize", "pool", "writeback", "act_mem", "engine"),
+    *("walker", "sequencer", "loader", "par_count", "requantize", "pool", "writeback", "act_mem", "counters", "engine"),
     *("os_drain", "os_dest", "os_loader", "os_window"),
     *("fifo", "axil_regs", "result_stream", "accelerator"),
 }

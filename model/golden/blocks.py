@@ -288,3 +288,24 @@ def places(
         for tile, line in product(parts if pairs else range(segments), range(out_map)):
             yield first + line, tuple((part if pairs else part % segments) >= tile for part in parts)
         first += out_map
+
+
+class Tally:
+    """Counts of events, that is, what the block `counters` shows.
+
+    Parameters
+    ----------
+    events : int
+    width : int
+        Bits of a count; it wraps.
+    """
+
+    def __init__(self, events: int, width: int) -> None:
+        self.counts = [0] * events
+        self._mask = (1 << width) - 1
+
+    def cycle(self, events: Sequence[int], clear: bool) -> None:
+        """One cycle: each event that comes counts in the next; beside a clear none does."""
+        self.counts = [
+            0 if clear else count + come & self._mask for count, come in zip(self.counts, events, strict=True)
+        ]

@@ -21,6 +21,7 @@ SQUARE, BANKS, SEGMENTS = ARRAYS
 @pytest.mark.parametrize(
     ("tests", "array"),
     [
+        ("wire_tests", SEGMENTS),
         ("register_tests", SEGMENTS),  # tb/axil_regs has them with parameters of every size
         *product(("run_tests", "error_tests"), (SQUARE, SEGMENTS)),
         ("run_tests", BANKS),  # banks are of no concern to errors

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +152,13 @@ def write_model(
     tools["yosys"].run(["-Q", "-T", "-s", "model.ys"], folder, "yosys.log")
 
 
-def ask(tools: Mapping[str, Tool], folder: Path, question: str, depth: int) -> Verdict:
+def _children(process: int) -> list[int]:
+    """Processes that `process` has started, where the system tells (Linux)."""
+    told = Path(f"/proc/{process}/task/{process}/children")
+    return [int(child) for child in told.read_text().split()] if told.is_file() else []
+
+
+def ask(tools: Mapping[str, Tool], folder: Path, question: str, depth: int, limit: float = LIMIT_SECONDS) -> Verdict:
     """Ask one question about ``model.smt2``.
 
     Parameters
@@ -160,6 +169,8 @@ def ask(tools: Mapping[str, Tool], folder: Path, question: str, depth: int) -> V
         No assertion fails in the first `depth` cycles; if none fails in `depth` cycles in a row, none does in the next;
         every cover statement is reached within `depth` cycles.
     depth : int
+    limit : float
+        Seconds that the answer may take.
 
     Raises
     ------
@@ -172,19 +183,26 @@ def ask(tools: Mapping[str, Tool], folder: Path, question: str, depth: int) -> V
     program = [tools["smtbmc"].program, "-s", "yices", "--noprogress", *options, "-t", str(depth)]
     path = {"PATH": f"{Path(tools['solver'].program).parent}:/usr/bin:/bin"}
     dump = ["--dump-vcd", trace.name] if question != "cover" else []
-    try:
-        with log.open("wb") as file:
-            done = subprocess.run(
-                [*program, *dump, "model.smt2"],
-                cwd=folder,
-                env=path,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=LIMIT_SECONDS,
-            )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"no answer after {LIMIT_SECONDS:.0f} s; see {log}") from error
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            [*program, *dump, "model.smt2"],
+            cwd=folder,
+            env=path,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ) as done,
+    ):
+        try:
+            done.wait(limit)
+        except subprocess.TimeoutExpired as error:
+            solvers = _children(done.pid)  # they would go on
+            done.kill()
+            for solver in solvers:
+                with suppress(ProcessLookupError):
+                    os.kill(solver, signal.SIGKILL)
+            raise ToolError(f"no answer after {limit:.0f} s; see {log}") from error
     text = log.read_text(errors="replace")
     if done.returncode == 0 and "Status: PASSED" in text:
         return Verdict(True)

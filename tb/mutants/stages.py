@@ -24,6 +24,7 @@ from model.program.draw import EVERY_ARRAY, draw
 from tb.accelerator.arrays import ARRAYS, SMALL
 from tb.axil_regs.sizes import SETS as REGISTERS
 from tb.common.runner import BuildError, SimulationError, default_simulator, simulate
+from tb.engine.arrays import SETS as ENGINES
 from tb.network.draws import run_draws
 from tb.network.os_draws import os_draws, run_turns, turns
 
@@ -43,7 +44,7 @@ class Stage:
     """One simulation: `tests` on `top` with `parameters`.
 
     Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of EVERY_ARRAY.
-    Tests that look at a `corner` only have no mutants made for them (`tb.mutation`).
+    Tests that look at a `corner` only have no mutants made for them (`tb.mutation`). `more`: a name for a second one.
     """
 
     top: str
@@ -52,16 +53,17 @@ class Stage:
     array: str = ""
     draws: tuple[int, ...] = ()
     corner: bool = False
+    more: str = ""
 
     @property
     def name(self) -> str:
         """Short and unlike any other stage's: the last word of `tests`, and the array."""
-        return "_".join([self.tests.rpartition(".")[2], *self.array.split()])
+        return "_".join([self.tests.rpartition(".")[2], *self.array.split(), *self.more.split()])
 
 
-def drawn(array: str, *draws: int) -> Stage:
+def drawn(array: str, *draws: int, more: str = "") -> Stage:
     """The stage of some drawn layers."""
-    return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws)
+    return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws, more=more)
 
 
 def turned(array: str, draws: int) -> Stage:
@@ -86,6 +88,140 @@ PAIR_CORE = {"Rows": 3, "Cols": 5, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 20
 PAIR_CORE |= {"ActDepth": 150, "PsumDepth": 15, "Simd": 1}
 
 PAIR_TILE = {"ActWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 3, "Group": 1, "Lane": 1, "Simd": 1}
+
+# More of them for what the first let live, all short.
+MORE = {
+    "4x4": (
+        301,
+        306,
+        308,
+        309,
+        311,
+        312,
+        315,
+        316,
+        317,
+        318,
+        319,
+        322,
+        323,
+        324,
+        331,
+        332,
+        333,
+        335,
+        336,
+        337,
+        338,
+        339,
+        341,
+        344,
+    ),
+    "12x4": (
+        301,
+        305,
+        306,
+        308,
+        309,
+        310,
+        311,
+        312,
+        313,
+        316,
+        317,
+        318,
+        319,
+        320,
+        321,
+        322,
+        323,
+        324,
+        325,
+        328,
+        330,
+        331,
+        332,
+        333,
+    ),
+    "4x12": (
+        301,
+        303,
+        307,
+        308,
+        309,
+        311,
+        312,
+        313,
+        315,
+        318,
+        320,
+        321,
+        324,
+        327,
+        328,
+        329,
+        330,
+        331,
+        335,
+        336,
+        338,
+        340,
+        341,
+        342,
+    ),
+    "4x4 pairs": (
+        301,
+        302,
+        303,
+        305,
+        306,
+        309,
+        310,
+        311,
+        312,
+        313,
+        314,
+        315,
+        316,
+        317,
+        318,
+        319,
+        322,
+        323,
+        327,
+        328,
+        329,
+        331,
+        334,
+        335,
+    ),
+    "8x4 pairs": (
+        300,
+        302,
+        303,
+        305,
+        307,
+        308,
+        309,
+        310,
+        311,
+        313,
+        315,
+        316,
+        317,
+        318,
+        319,
+        320,
+        322,
+        323,
+        325,
+        328,
+        329,
+        330,
+        332,
+        334,
+    ),
+}
 
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
@@ -226,6 +362,8 @@ STAGES = (
     Stage("pool", "tb.pool.pool_tests", {"Cols": 5, "ActWidth": 3}),
     Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 1}),
     Stage("writeback", "tb.writeback.writeback_tests", {"AddrWidth": 5, "Segs": 3, "Halves": 2}, "halves"),
+    Stage("counters", "tb.counters.counters_tests", {"Events": 3, "Width": 4}),
+    *(Stage("engine", "tb.engine.engine_tests", shape, array) for array, shape in ENGINES.items()),
     # The draws are small, and between them have every sort of layer: tests/test_mutants_stages.py says which.
     drawn("4x4", 1, 2, 3, 4, 5, 6, 7, 9, 30, 87, 96, 112, 2138, 2860),
     drawn("12x4", 4, 16, 17, 33, 49, 54, 69, 90, 281),
@@ -233,8 +371,10 @@ STAGES = (
     drawn("4x4 pairs", 0, 1, 6, 13, 50),
     drawn("8x4 pairs", 41, 48, 55),
     turned("4x4", 5),
+    *(drawn(array, *draws, more="more") for array, draws in MORE.items()),
     Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["small"]),
     Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["least"], "least"),
+    Stage("accelerator", "tb.accelerator.wire_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.register_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.run_tests", SEGMENTS),
     Stage("accelerator", "tb.accelerator.error_tests", SEGMENTS),

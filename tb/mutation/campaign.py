@@ -107,7 +107,7 @@ class Campaign:
             shutil.rmtree(here, ignore_errors=True)
             yosys, sources = self.tools["yosys"], {**self.rtl, each.module: with_assumptions(self.rtl[each.module])}
             read = elaborated(each, sources, here, "-formal -DSIM_CHECKS")
-            read += ["rename -top contract", "opt -keepdc", "memory_collect"]
+            read += ["rename -top contract", "opt -keepdc", "wreduce -keepdc", "memory_collect"]
             shutil.copy(folder / "mutated.il", here)
             reads = reader(yosys, self.rtl, here / "below")
             for free in (True, False):

@@ -24,6 +24,7 @@ from tb.synth.tools import Tool
 TOP = "same"
 FROM_RESET = 12  # cycles in which a difference is looked for first
 DEPTHS = (1, 4)  # of the induction
+LIMIT_SECONDS = 120.0  # of one question
 FAILED = re.compile(rf"Assert failed in {TOP}: (?:\S*/)?{TOP}\.v:(?P<line>\d+)")
 
 
@@ -130,7 +131,7 @@ def compare(
         while True:
             text = same(step, contract, number, held, linked)
             write_model({TOP: text, **sources}, TOP, tools, folder)
-            verdict = ask(tools, folder, kind, depth)
+            verdict = ask(tools, folder, kind, depth, LIMIT_SECONDS)
             lines = text.splitlines()
             log = (folder / f"{kind}.log").read_text(errors="replace")
             failed = [lines[int(found["line"]) - 1] for found in FAILED.finditer(log)]

@@ -55,6 +55,13 @@ async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
     await show(dut, start=1)
 
 
+@rule
+async def counters_unknown_event(dut: Any) -> None:
+    await show(dut, event=1)
+    dut.event_i.value = LogicArray("X0")
+    await show(dut)
+
+
 # ---------------------------------------------------------------- par_count: 2 columns of 1 word
 
 

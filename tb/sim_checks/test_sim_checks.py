@@ -112,6 +112,7 @@ BROKEN_RULES = [
         "par_count_word_over_a_full_shadow",
         "a parameter word over those that wait for their swap",
     ),
+    ("counters", {"Events": 2, "Width": 4}, "counters_unknown_event", "X on clear or an event"),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_push_into_a_full_one", "push into a full buffer"),
     ("fifo", {"Width": 8, "Depth": 2}, "fifo_pop_from_an_empty_one", "pop from an empty buffer"),
     (
@@ -176,7 +177,8 @@ TESTS_OF = {
     **dict.fromkeys(("mac_tile", "mac_array", "ofifo", "sram", "sfp"), "array_rules_tests"),
     "core": "core_rules_tests",
     **dict.fromkeys(
-        ("pool", "requantize", "loader", "par_count", "writeback", "fifo", "result_stream"), "engine_rules_tests"
+        ("pool", "requantize", "loader", "par_count", "counters", "writeback", "fifo", "result_stream"),
+        "engine_rules_tests",
     ),
     "accelerator": "bus_rules_tests",
 }
@@ -207,6 +209,7 @@ NEED_X = (
     "accelerator_unknown_write_data",
     "pool_unknown_code",
     "requantize_unknown_sum",
+    "counters_unknown_event",
 )
 
 ILLEGAL = [
@@ -234,6 +237,11 @@ ILLEGAL = [
     ("loader", LOADER | {"Groups": 3}, "Groups 3; expected 1 to 2"),
     ("loader", LOADER | {"ParWords": 257}, "ParWords 257; expected 1 to 256"),
     ("requantize", REQUANTIZE | {"MulWidth": 1}, "MulWidth 1; expected 2 or more"),
+    ("counters", {"Events": 0, "Width": 4}, "Events 0; expected 1 or more"),
+    ("counters", {"Events": 2, "Width": 0}, "during elaboration"),
+    ("walker", {"Levels": 33}, "Levels 33; expected 1 to 32"),
+    ("walker", {"Levels": 0}, "Levels 0; expected 1 to 32"),
+    ("walker", {"CountWidth": 0}, "during elaboration"),
     ("act_mem", {"Width": 10, "Depth": 8, "Banks": 1, "Segs": 3}, "Width 10; expected a multiple of Segs 3"),
     ("act_mem", {"Width": 8, "Depth": 8, "Halves": 3}, "Halves 3; expected 1 or 2"),
     ("act_mem", {"Width": 12, "Depth": 8, "Segs": 2, "Halves": 2}, "LaneWidth 4, Width 12; expected even codes"),
