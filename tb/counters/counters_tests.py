@@ -60,7 +60,7 @@ async def test_every_bit_counts(dut: Any) -> None:
             golden.counts = [0] * EVENTS
             golden.counts[event] = (2 << bit) - 1
             dut.event_i.value = dut.clear_i.value = 0
-            await deposit(dut, count_q=pack(golden.counts, WIDTH))
+            await deposit(dut, count_o=pack(golden.counts, WIDTH))
             for events in (0, 1 << event, 1 << event, 0):
                 await cycle(dut, golden, events)
 
@@ -69,7 +69,7 @@ async def test_every_bit_counts(dut: Any) -> None:
 async def test_a_reset_clears(dut: Any) -> None:
     """Every bit of every count, with events beside it."""
     await begin_quiet(dut, PORTS)
-    await deposit(dut, count_q=(1 << EVENTS * WIDTH) - 1)
+    await deposit(dut, count_o=(1 << EVENTS * WIDTH) - 1)
     dut.event_i.value = (1 << EVENTS) - 1
     await reset(dut, cycles=1)
     golden = Tally(EVENTS, WIDTH)

@@ -10,16 +10,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tb.formal.prove import write_model
 from tb.mutants.stages import Stage, contained
 from tb.mutation import contract, equivalence, netlist, subject, transition
-from tb.mutation import reads as reading
 from tb.mutation.contract import with_assumptions
-from tb.mutation.netlist import Mutation, elaborated, insert, list_mutations
-from tb.mutation.reads import reader
+from tb.mutation.netlist import Mutation, elaborated, flattened, insert, list_mutations
 from tb.mutation.subject import Subject, elaborate, subjects
 from tb.mutation.transition import write_transition
 from tb.mutation.trial import depends, judge_all
@@ -106,26 +105,28 @@ class Campaign:
             here = self.out / name
             shutil.rmtree(here, ignore_errors=True)
             yosys, sources = self.tools["yosys"], {**self.rtl, each.module: with_assumptions(self.rtl[each.module])}
-            read = elaborated(each, sources, here, "-formal -DSIM_CHECKS")
-            read += ["rename -top contract", "opt -keepdc", "wreduce -keepdc", "memory_collect"]
+            here.mkdir(parents=True)
             shutil.copy(folder / "mutated.il", here)
-            reads = reader(yosys, self.rtl, here / "below")
-            for free in (True, False):
-                owed = write_transition(yosys, read, here, "contract", free_products=free, reads=reads)
+            below = len(contained(each.module, self.rtl)) > 1
+            for whole, free in product((False, True)[: 1 + below], (True, False)):
+                read = elaborated(each, sources, here, "-formal -DSIM_CHECKS") + ["rename -top contract"]
+                read += flattened(each.module, "contract", self.rtl) if whole else []
+                read += ["opt -keepdc", "wreduce -keepdc", "memory_collect"]
+                owed = write_transition(yosys, read, here, "contract", free_products=free)
                 nets = {net for bits in owed.places.values() for net, _ in bits}
-                step = write_transition(
-                    yosys, ["read_rtlil mutated.il"], here, "next", nets, free_products=free, reads=reads
-                )
+                design = ["read_rtlil mutated.il"]
+                design += flattened(each.module, f"{each.module}_mutants", self.rtl) if whole else []
+                step = write_transition(yosys, design, here, "next", nets, free_products=free)
                 if free and (not step.products or step.products != owed.products):
                     continue
                 verilog = {file: (here / f"{file}.v").read_text() for file in ("next", "contract")}
                 answer = equivalence.compare(step, owed, number, self.tools, verilog, here / "model")
                 if answer.verdict is equivalence.Equivalence.EQUIVALENT:
-                    break  # a difference with products that are not the factors' is none
+                    break  # a difference is none with products that are not the factors', or if nobody below minds
             told = {field: value for field, value in answer._asdict().items() if field != "trace"}
             return {**told, "assumed": len(owed.owed), "trace": str(answer.trace) if answer.trace else None}
 
-        ours = [_text(transition), _text(reading), _text(equivalence), _text(contract), _text(write_model)]
+        ours = [_text(transition), _text(equivalence), _text(contract), _text(write_model)]
         told = [self._sources(each), each.parameters, mutations[number - 1].command, number, *ours]
         return self._job(name, "proof", each.module, told, work, subject=each.name, number=number)
 

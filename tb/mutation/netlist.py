@@ -22,6 +22,7 @@ CLOCK = re.compile(r"clk_i|CLK|RD_CLK|WR_CLK")
 OPTION = re.compile(r"-(?P<name>\w+) (?P<value>\S+)")
 SOURCE = re.compile(r"\w+\.v:(?P<line>\d+)\.")
 LOOPED = re.compile(r"\\(?P<name>[\w.\[\]]+) ")  # an instance in a loop: gen_row[0].u_row
+MEMORY = "sram"
 # These wires read what nothing else does, for the linters alone.
 UNUSED = "delete w:unused w:unused_* w:*.unused w:*.unused_*"
 # Mutations offered for one that is wanted: some touch a clock, and are left out.
@@ -160,6 +161,20 @@ def elaborated(subject: Subject, rtl: Mapping[str, str], folder: Path, options: 
         f"hierarchy -check -top {module} {values}",
         "proc",
     ]
+
+
+def flattened(module: str, top: str, rtl: Mapping[str, str]) -> list[str]:
+    """The commands that put the modules below `module` into the netlist `top` made of it: all but the memories.
+
+    Their sources stand in ``src`` (`elaborated`).
+    """
+    below = sorted(contained(module, rtl) - {module, MEMORY})
+    if not below:
+        return []
+    names = " ".join(f"src/{name}.v" for name in below)
+    chosen = f"hierarchy -top {top} -purge_lib"
+    read = f"read_verilog -overwrite -DSYNTHESIS {names}"
+    return [read, chosen, "proc", UNUSED, "flatten", chosen, "opt", "wreduce", "memory_collect"]
 
 
 def run_yosys(yosys: Tool, folder: Path, name: str, steps: Sequence[str]) -> None:

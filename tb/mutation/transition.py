@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from tb.synth.tools import Tool, ToolError
 STATE = ("$dff", "$sdff", "$adff", "$mem", "$dlatch", "$sr", "$aldff", "$ff", "$_")
 Json = dict[str, Any]
 Bit = tuple[str, int]  # of a named net
-Reads = Callable[[str, Mapping[str, int]], Mapping[str, Collection[int]]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,6 @@ def write_transition(
     nets: Collection[str] = (),
     *,
     free_products: bool = False,
-    reads: Reads | None = None,
 ) -> Transition:
     """Write ``<name>.v`` into `folder`, a next-state function.
 
@@ -89,8 +87,6 @@ def write_transition(
         Named nets to be shown at outputs, those that there are.
     free_products : bool
         Make what multipliers give inputs, and their factors outputs.
-    reads : callable, optional
-        Of a module below, by name and parameters, the bits of each of its inputs that it reads; by default all.
 
     Raises
     ------
@@ -108,14 +104,14 @@ def write_transition(
     run_yosys(yosys, folder, f"{name}_state", steps)
     modules = json.loads((folder / f"{name}_state.json").read_text())["modules"]
     ((top, module),) = ((top, each) for top, each in modules.items() if "blackbox" not in each["attributes"])
-    found = _evert(top, module, nets, free_products, reads)
+    found = _evert(top, module, nets, free_products)
     (folder / f"{name}.json").write_text(json.dumps({"modules": {top: module}}))
     steps = [f"read_json {name}.json", "opt_clean", "check -assert", f"write_verilog -noattr {name}.v"]
     run_yosys(yosys, folder, name, steps)
     return found
 
 
-def _evert(top: str, module: Json, nets: Collection[str], free_products: bool, reads: Reads | None) -> Transition:
+def _evert(top: str, module: Json, nets: Collection[str], free_products: bool) -> Transition:
     """Turn the cells that are not logic into ports, in place."""
     ports, cells = module["ports"], module["cells"]
     selector = len(ports[SELECTOR]["bits"]) if SELECTOR in ports else 0
@@ -159,16 +155,10 @@ def _evert(top: str, module: Json, nets: Collection[str], free_products: bool, r
             for pin, direction in cell["port_directions"].items():
                 if pin == "clk_i" or not joined[pin]:
                     continue
-                bits = joined[pin]
-                if direction == "input" and reads is not None:
-                    read = reads(kind, {each: int(value, 2) for each, value in cell["parameters"].items()})[pin]
-                    bits = [bit for at, bit in enumerate(bits) if at in read]
-                if not bits:
-                    continue
                 port = f"c_{re.sub(r'[^A-Za-z0-9]', '_', name)}_{pin}"
                 side, turned = (outputs, "output") if direction == "input" else (inputs, "input")
-                side[port] = len(bits)
-                ports[port] = {"direction": turned, "bits": bits}
+                side[port] = len(joined[pin])
+                ports[port] = {"direction": turned, "bits": joined[pin]}
         elif kind.startswith(STATE):
             raise ToolError(f"{top}: cell {name} of type {kind} keeps state and is no plain register")
         else:
