@@ -11,16 +11,20 @@ module counters #(
   input  wire                    rst_ni,
   input  wire                    clear_i,
   input  wire [Events-1:0]       event_i,
-  output reg  [Events*Width-1:0] count_o   // of event e at [e*Width +: Width]
+  output wire [Events*Width-1:0] count_o   // of event e at [e*Width +: Width]
 );
+
+  reg [Events*Width-1:0] count_q;
 
   integer e;
   always @(posedge clk_i) begin
     for (e = 0; e < Events; e = e + 1) begin
-      if (!rst_ni || clear_i) count_o[e*Width +: Width] <= {Width{1'b0}};
-      else if (event_i[e])    count_o[e*Width +: Width] <= count_o[e*Width +: Width] + 1'b1;
+      if (!rst_ni || clear_i) count_q[e*Width +: Width] <= {Width{1'b0}};
+      else if (event_i[e])    count_q[e*Width +: Width] <= count_q[e*Width +: Width] + 1'b1;
     end
   end
+
+  assign count_o = count_q;
 
 `ifndef SYNTHESIS
   initial begin

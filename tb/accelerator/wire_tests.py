@@ -70,7 +70,7 @@ async def test_every_bit_of_the_counters_is_read(dut: Any) -> None:
     for counter in range(len(names)):
         for bit in range(32):
             counts = [int(each == counter) << bit for each in range(len(names))]
-            await deposit(dut.u_engine.u_counters, count_o=pack(counts[::-1], 32))
+            await deposit(dut.u_engine.u_counters, count_q=pack(counts[::-1], 32))
             await settled(dut)
             shown = [read(getattr(dut.u_regs, f"{name}_i")) for name in names]
             assert shown == counts, f"bit {bit} of {names[counter]}: {shown}"

@@ -109,7 +109,7 @@ class Campaign:
             shutil.copy(folder / "mutated.il", here)
             below = len(contained(each.module, self.rtl)) > 1
             for whole, free in product((False, True)[: 1 + below], (True, False)):
-                read = elaborated(each, sources, here, "-formal -DSIM_CHECKS") + ["rename -top contract"]
+                read = [*elaborated(each, sources, here, "-formal -DSIM_CHECKS"), "rename -top contract"]
                 read += flattened(each.module, "contract", self.rtl) if whole else []
                 read += ["opt -keepdc", "wreduce -keepdc", "memory_collect"]
                 owed = write_transition(yosys, read, here, "contract", free_products=free)

@@ -172,9 +172,9 @@ def flattened(module: str, top: str, rtl: Mapping[str, str]) -> list[str]:
     if not below:
         return []
     names = " ".join(f"src/{name}.v" for name in below)
-    chosen = f"hierarchy -top {top} -purge_lib"
     read = f"read_verilog -overwrite -DSYNTHESIS {names}"
-    return [read, chosen, "proc", UNUSED, "flatten", chosen, "opt", "wreduce", "memory_collect"]
+    named = f"rename -top {top}"  # again: hierarchy takes its parameters for a new module's
+    return [read, "hierarchy", "proc", UNUSED, "flatten", named, "opt", "wreduce", "memory_collect"]
 
 
 def run_yosys(yosys: Tool, folder: Path, name: str, steps: Sequence[str]) -> None:
