@@ -1,4 +1,4 @@
-"""cocotb tests of mac_row: psums and valid flags at the southern edge, every cycle, against the golden row."""
+"""cocotb tests of mac_row: psums, valid flags and weights at the southern edge, every cycle, against the golden row."""
 
 from __future__ import annotations
 
@@ -69,6 +69,9 @@ class Bench:
             )
             message = f"cycle {cycle}, column {column}: expected psum {psums[column]}, got {got_psums[column]}"
             assert got_psums[column] == psums[column], message
+        weights = SHAPE.bus([pe.active for pe in self.row])
+        shown = read(self.dut.wgt_s_o)  # the row below has it as its north
+        assert shown == weights, f"cycle {cycle}: wgt_s_o {shown:#x}, expected the active weights {weights:#x}"
         self.seen += sum(valids)
 
 
