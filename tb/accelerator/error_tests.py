@@ -11,6 +11,7 @@ from model.golden.bus import LOST, Register
 from model.program.stream import Stream
 from tb.accelerator.bench import begin, check_run, prepare
 from tb.accelerator.host import Host, flat
+from tb.accelerator.states import STATES
 from tb.accelerator.work import engine_shape, small_work
 from tb.common.drivers import next_cycle, parameters, read, reset
 
@@ -142,6 +143,26 @@ async def test_results_without_room_are_error_5(dut: Any) -> None:
     assert await host.results() == flat(work.results[:kept])
     await host.no_results()
     await check_recovery(host, rng)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_reset_in_every_state_of_a_layer(dut: Any) -> None:
+    """FETCH, RUN and DRAIN, each in its second cycle: idle right after, and work as ever."""
+    host, rng = await begin(dut)
+    state_q = dut.u_engine.u_sequencer.state_q
+    for state, code in ((state, STATES.index(state)) for state in ("fetch", "run", "drain")):
+        work = await prepare(host, rng)
+        host.send_weights(work.program.stream())
+        await host.start(0, 2)
+        while read(state_q) != code:
+            await next_cycle(dut)
+        await next_cycle(dut)
+        assert read(state_q) == code, f"{state} lasts one cycle only"
+        await reset(dut)
+        host.wgt.clear()
+        await next_cycle(dut)
+        assert await host.status() == (False, False, 0, 0), state
+        await check_run(host, await prepare(host, rng))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

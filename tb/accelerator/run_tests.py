@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 from cocotbext.axi import AxiStreamFrame
 
-from model.golden.bus import LAYER_BYTES, TABLE, Register
+from model.golden.bus import LAYER_BYTES, TABLE, Register, unpack_status
 from tb.accelerator.bench import begin, check_counters, check_run, prepare
 from tb.accelerator.host import FLUSH, START, flat
 from tb.accelerator.work import engine_shape, small_work
@@ -188,3 +188,24 @@ async def test_results_of_two_runs_are_two_frames(dut: Any) -> None:
     for work in works:
         assert await host.results() == flat(work.results)
     await host.no_results()
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def test_answers_that_nobody_takes_hold_up_no_run(dut: Any) -> None:
+    """A write's answer and a read's wait from before the start to behind the end; the run is as any other."""
+    host, rng = await begin(dut)
+    work = await prepare(host, rng)
+    host.send_weights(work.program.stream())
+    await host.start(0, 2)
+    host.axil.write_if.b_channel.pause = host.axil.read_if.r_channel.pause = True
+    refused = cocotb.start_soon(host.try_write(Register.RANGE, 0))
+    asked = cocotb.start_soon(host.try_read(Register.STATUS))
+    assert await host.results() == flat(work.results)
+    assert (read(dut.s_axil_bvalid), read(dut.s_axil_rvalid)) == (1, 1), "both answers still wait"
+    host.axil.write_if.b_channel.pause = host.axil.read_if.r_channel.pause = False
+    assert await refused is False, "a write in a run is refused"
+    told = await asked
+    assert told is not None
+    assert unpack_status(told)[0], "it was read in the run"
+    assert await host.finish() == 0
+    await check_counters(host, work, exact=True)
