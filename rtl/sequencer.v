@@ -83,6 +83,8 @@ module sequencer #(
   localparam integer LastLine   = PsumDepth - 1;
   localparam integer LastDrain  = DrainCycles - 1;
   localparam integer LastOsDrain = DrainCycles + Rows - 1;  // a group leaves the array in Rows cycles
+  localparam integer LongDrain   = (OutputStationary != 0) ? LastOsDrain : LastDrain;
+  localparam integer StepWidth   = $clog2(((LongDrain > Words) ? LongDrain : Words) + 1);
 
   localparam [1:0] Idle = 2'd0, Fetch = 2'd1, Run = 2'd2, Drain = 2'd3;
 
@@ -91,14 +93,14 @@ module sequencer #(
 
   reg  [1:0]  state_q, state_d;
   reg  [7:0]  layer_q, left_q;      // present layer; layers after it
-  reg  [7:0]  step_q;               // cycles in FETCH or DRAIN
+  reg  [StepWidth-1:0] step_q;      // cycles in FETCH or DRAIN
   reg  [3:0]  error_q;
   reg         done_q;
   reg  [31:0] word_q [0:Words-1];   // the descriptor
 
-  wire        fetch_end = state_q == Fetch && step_q == Words[7:0];
+  wire        fetch_end = state_q == Fetch && step_q == Words[StepWidth-1:0];
   wire        os        = OutputStationary != 0 && word_q[9][13];
-  wire        drain_end = state_q == Drain && step_q == (os ? LastOsDrain[7:0] : LastDrain[7:0]);
+  wire        drain_end = state_q == Drain && step_q == (os ? LastOsDrain[StepWidth-1:0] : LastDrain[StepWidth-1:0]);
   wire        bad_range = count_i == 8'd0 || {24'd0, first_i} + {24'd0, count_i} > Layers;
   wire        start     = state_q == Idle && start_i;
   wire        run_end;
@@ -118,14 +120,14 @@ module sequencer #(
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       state_q <= Idle;
-      step_q  <= 8'd0;
+      step_q  <= {StepWidth{1'b0}};
       layer_q <= 8'd0;
       left_q  <= 8'd0;
       error_q <= ErrNone;
       done_q  <= 1'b0;
     end else begin
       state_q <= state_d;
-      step_q  <= (state_d != state_q || state_q == Idle || state_q == Run) ? 8'd0 : step_q + 8'd1;
+      step_q  <= (state_d != state_q || state_q == Idle || state_q == Run) ? {StepWidth{1'b0}} : step_q + 1'b1;
       done_q  <= (start && bad_range) || (drain_end && state_d == Idle);
       if (start) begin
         layer_q <= first_i;
@@ -140,15 +142,16 @@ module sequencer #(
     end
   end
 
-  assign desc_re_o   = state_q == Fetch && step_q != Words[7:0];
+  assign desc_re_o   = state_q == Fetch && step_q != Words[StepWidth-1:0];
   assign desc_addr_o = {layer_q[DescAddrWidth-5:0], step_q[3:0]};
 
   genvar w;
   generate
     for (w = 0; w < Words; w = w + 1) begin : gen_word
+      localparam integer Step = w + 1;  // in which the table answers
       always @(posedge clk_i) begin
-        if (!rst_ni)                                         word_q[w] <= 32'd0;
-        else if (state_q == Fetch && step_q == w[7:0] + 8'd1) word_q[w] <= desc_data_i;
+        if (!rst_ni)                                                  word_q[w] <= 32'd0;
+        else if (state_q == Fetch && step_q == Step[StepWidth-1:0]) word_q[w] <= desc_data_i;
       end
     end
   endgenerate
@@ -301,8 +304,8 @@ module sequencer #(
   always @(posedge clk_i) begin
     if (rst_ni) begin
       if ((^{start_i, tile_ready_i, missing_i, early_i}) === 1'bx) $fatal(1, "%m: X on a control input");
-      if (state_q == Fetch && step_q != 8'd0 && (^desc_data_i) === 1'bx)
-        $fatal(1, "%m: word %0d of descriptor %0d was never written", step_q - 8'd1, layer_q);
+      if (state_q == Fetch && step_q != {StepWidth{1'b0}} && (^desc_data_i) === 1'bx)
+        $fatal(1, "%m: word %0d of descriptor %0d was never written", step_q - 1'b1, layer_q);
     end
   end
 `endif

@@ -22,6 +22,8 @@ module sequencer_runs #(
 );
 
   localparam integer Layers = 32;
+  localparam integer Long   = (OutputStationary != 0) ? Drain + Rows - 1 : Drain - 1;
+  localparam integer Steps  = $clog2(((Long > 12) ? Long : 12) + 1);  // bits of the sequencer's count
   localparam [1:0] StIdle = 2'd0, StFetch = 2'd1, StRun = 2'd2, StDrain = 2'd3;
 
   wire [19:0] passes_n;
@@ -84,7 +86,7 @@ module sequencer_runs #(
   );
 
   (* inside = "u_dut.state_q" *)   wire [1:0] state;
-  (* inside = "u_dut.step_q" *)    wire [7:0] step;
+  (* inside = "u_dut.step_q" *)    wire [Steps-1:0] step;
   (* inside = "u_dut.left_q" *)    wire [7:0] left;
   (* inside = "u_dut.first" *)     wire [8:0] first;  // what the walker shows
   (* inside = "u_dut.last" *)      wire [8:0] last;

@@ -22,7 +22,7 @@ from tb.mutation.transition import Transition
 from tb.synth.tools import Tool
 
 TOP = "same"
-FROM_RESET = 12  # cycles in which a difference is looked for first
+FROM_RESET = 12  # cycles in which a difference is looked for
 DEPTHS = (1, 4)  # of the induction
 LIMIT_SECONDS = 120.0  # of one question
 FAILED = re.compile(rf"Assert failed in {TOP}: (?:\S*/)?{TOP}\.v:(?P<line>\d+)")
@@ -143,18 +143,18 @@ def compare(
                 return verdict, {name for name in held if any(f"(g_{name}_q ==" in line for line in failed)}
             linked.difference_update(astray)
 
-    verdict, _ = question("base", FROM_RESET, ())
-    if not verdict.holds:
-        return Answer(Equivalence.DIFFERENT, trace=verdict.trace)
     for depth in DEPTHS:
         held = list(step.registers)
         while True:
             verdict, wrong = question("induction", depth, held)
             if verdict.holds:
-                verdict, wrong = question("base", max(depth, FROM_RESET), held)
+                verdict, wrong = question("base", depth, held)
                 if verdict.holds:
                     return Answer(Equivalence.EQUIVALENT, depth, len(step.registers) - len(held))
             if not wrong:
                 break
             held = [name for name in held if name not in wrong]
+    verdict, _ = question("base", FROM_RESET, ())
+    if not verdict.holds:
+        return Answer(Equivalence.DIFFERENT, trace=verdict.trace)
     return Answer(Equivalence.UNDECIDED)

@@ -22,6 +22,11 @@ P = parameters()
 OS, SIMD, ROWS, DRAIN, DEPTH = (P[name] for name in ("OutputStationary", "Simd", "Rows", "DrainCycles", "PsumDepth"))
 FETCH = 13
 MOST_PIXELS = 1100
+# Bits of a descriptor's words that are no field's, and may be anything.
+FREE = np.array(
+    [~sum((1 << item.width) - 1 << item.low for item in FIELDS if item.word == n) for n in range(FETCH - 1)]
+)
+FREE &= (1 << 32) - 1
 FAR = 1023  # the largest coordinate; the least is -1 - FAR
 
 
@@ -76,6 +81,8 @@ class Bench:
         for name, value in inputs.items():
             getattr(self.dut, name).value = value
         await settled(self.dut)
+        if not read(self.dut.filling_o):
+            assert read(self.dut.desc_addr_o) % 16 == 0, "the table's address moves, and no descriptor is fetched"
 
     async def step(self) -> None:
         """To the next cycle, with the table's answer to this one; noise where nothing was asked."""
@@ -179,7 +186,8 @@ class Bench:
         rows = [told.encode() for told in layers]
         descriptor_points([np.array(rows)]).record()
         for at, row in enumerate(rows):
-            self.table[first + at] = [*row.tolist(), *(0xDEAD0000 + at for _ in range(4))]
+            noise = self.rng.integers(0, 1 << 32, len(row)) & FREE
+            self.table[first + at] = [*(row | noise).tolist(), *(0xDEAD0000 + at for _ in range(4))]
         await self.start(first, len(layers))
         for at, told in enumerate(layers):
             await self.fetch(first + at, told)
