@@ -78,7 +78,7 @@ SEGMENTS = SMALL | ARRAYS["4x2, two segments"]
 LEVEL5 = {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
 
 SEQUENCER = {"ActAddrWidth": 16, "LineAddrWidth": 16, "ActWidth": 8, "PsumAddrWidth": 10, "PsumDepth": 1024}
-SEQUENCER |= {"DrainCycles": 3, "Layers": 4, "Rows": 4}
+SEQUENCER |= {"DrainCycles": 3, "Layers": 256, "Rows": 4}
 
 WHOLE = {"Halves": 1, "LaneWidth": 4}  # lines of act_mem that are not written half by half
 

@@ -109,6 +109,7 @@ class Bench:
                 f"busy, filling, waiting, x_valid, take: {shown} in cycle {number} of FETCH"
             )
             assert read(self.dut.layer_o) == layer
+            assert read(self.dut.desc_re_o) == (number < FETCH - 1), f"desc_re in cycle {number}"
             assert read(self.dut.load_start_o) == (number == FETCH - 1), f"load_start in cycle {number}"
             if number == FETCH - 1:
                 assert read(self.dut.os_layer_o) == told.os
@@ -241,6 +242,15 @@ async def test_every_field_at_its_limits(dut: Any) -> None:
             if value > 100 and field.name in ("wx", "wy"):
                 given["os"] = int(value > DEPTH)
             await bench.whole(0, [draw(bench.rng, **given)])
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_the_whole_table_in_one_run(dut: Any) -> None:
+    """As many layers as there are, or as one run may have, of one pixel each; up to the last descriptor."""
+    bench = await begin(dut)
+    one = dict.fromkeys(("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc"), 1)
+    count = min(P["Layers"], 255)
+    await bench.whole(P["Layers"] - count, [draw(bench.rng, **one) for _ in range(count)])
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")

@@ -11,9 +11,9 @@ NAMES = (
     *("DrainCycles", "Layers", "Rows", "Simd", "OutputStationary"),
 )
 SETS = [
-    (16, 16, 8, 10, 1024, 3, 4, 4, 1, 0),
-    (16, 16, 8, 10, 1024, 3, 4, 4, 0, 1),
-    (9, 7, 3, 4, 11, 36, 256, 1, 0, 0),  # drained as long as an array of 16x16
+    (16, 16, 8, 10, 1024, 3, 256, 4, 1, 0),
+    (16, 16, 8, 10, 1024, 3, 256, 4, 0, 1),
+    (9, 7, 3, 4, 11, 36, 4, 1, 0, 0),  # drained as long as an array of 16x16
 ]
 
 
