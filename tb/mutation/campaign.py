@@ -112,6 +112,7 @@ class Campaign:
                 read = [*elaborated(each, sources, here, "-formal -DSIM_CHECKS"), "rename -top contract"]
                 read += flattened(each.module, "contract", self.rtl) if whole else []
                 read += ["opt -keepdc", "wreduce -keepdc", "memory_collect"]
+                read += ["delete -port o:*", "opt_clean"]  # what its checks do not look at
                 owed = write_transition(yosys, read, here, "contract", free_products=free)
                 nets = {net for bits in owed.places.values() for net, _ in bits}
                 design = ["read_rtlil mutated.il"]

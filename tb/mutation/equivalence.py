@@ -25,6 +25,8 @@ TOP = "same"
 FROM_RESET = 12  # cycles in which a difference is looked for
 DEPTHS = (1, 4)  # of the induction
 LIMIT_SECONDS = 120.0  # of one question
+TAKES = re.compile(r"\(g_(\w+)_d(?:\[(\d+)\])? == m_")
+Held = Mapping[str, frozenset[int]]
 FAILED = re.compile(rf"Assert failed in {TOP}: (?:\S*/)?{TOP}\.v:(?P<line>\d+)")
 
 
@@ -45,8 +47,8 @@ class Answer(NamedTuple):
     trace: Path | None = None
 
 
-def _copy(side: str, step: Transition, selector: int | None) -> list[str]:
-    """The lines of a copy with its registers; its signals begin with `side`."""
+def _copy(side: str, step: Transition, selector: int | None, shared: Held | None = None) -> list[str]:
+    """The lines of a copy with its registers, bits in `shared` being copy g's; its signals begin with `side`."""
     pins = [f".{name}({name})" for name in (*(["clk_i"] if step.clocked else []), *step.inputs)]
     pins += [f".{SELECTOR}({step.selector}'d{selector})"] if selector is not None else []
     ports = {**step.outputs, **{f"{name}_{end}": 1 for name in step.owed for end in ("a", "en")}}
@@ -57,12 +59,20 @@ def _copy(side: str, step: Transition, selector: int | None) -> list[str]:
     for name, width in step.registers.items():
         lines += [f"  reg [{width - 1}:0] {side}_{name}_q;", f"  wire [{width - 1}:0] {side}_{name}_d;"]
         lines += [f"  always @(posedge clk_i) {side}_{name}_q <= {side}_{name}_d;"]
-        pins += [f".{name}_q({side}_{name}_q)", f".{name}_d({side}_{name}_d)"]
+        bits = (shared or {}).get(name, frozenset())
+        holds = [f"{'g' if bit in bits else side}_{name}_q[{bit}]" for bit in reversed(range(width))]
+        shown = f"g_{name}_q" if len(bits) == width else f"{{{', '.join(holds)}}}" if bits else f"{side}_{name}_q"
+        pins += [f".{name}_q({shown})", f".{name}_d({side}_{name}_d)"]
     return [*lines, f"  {step.top} u_{side} ({', '.join(pins)});"]
 
 
 def same(
-    step: Transition, contract: Transition, number: int, held: Collection[str], linked: Collection[str] | None = None
+    step: Transition,
+    contract: Transition,
+    number: int,
+    held: Held,
+    linked: Collection[str] | None = None,
+    apart: Collection[str] = (),
 ) -> str:
     """The property module: its text.
 
@@ -74,15 +84,17 @@ def same(
         The original with what it is owed.
     number : int
         The mutant's.
-    held : collection of str
-        Registers of `step` asserted to be the same in both copies.
+    held : mapping of str to bits
+        Of registers of `step` the bits that both copies have in common; that they take the same is asserted.
     linked : collection of str, optional
         Registers of `contract` that begin, and are asserted to go on, as those of the same name in `step`; all.
+    apart : collection of str
+        Registers of `held` whose bits are asserted one by one.
     """
     inputs = {**step.inputs, **contract.inputs}
     lines = [f"module {TOP} (", "  input wire clk_i,"]
     lines += [",\n".join(f"  input wire [{width - 1}:0] {name}" for name, width in inputs.items()), ");"]
-    lines += [*_copy("g", step, 0), *_copy("m", step, number), *_copy("k", contract, None)]
+    lines += [*_copy("g", step, 0), *_copy("m", step, number, held), *_copy("k", contract, None)]
     lines += ["  initial assume (!rst_ni);"] if "rst_ni" in inputs else []
     lines += [f"  initial assume (g_{name}_q == m_{name}_q);" for name in step.registers]
     for name, bits in contract.places.items():
@@ -95,7 +107,11 @@ def same(
     lines += ["  reg begun_q;", "  always @(posedge clk_i) begun_q <= 1'b1;", "  initial assume (!begun_q);"]
     begun = "!begun_q || " if "rst_ni" in inputs else ""
     lines += [f"  always @(*) assert ({begun}g_{name} == m_{name});" for name in step.outputs]
-    lines += [f"  always @(*) assert (g_{name}_q == m_{name}_q);" for name in held]
+    for name, common in held.items():
+        if len(common) == step.registers[name] and name not in apart:
+            lines += [f"  always @(*) assert (g_{name}_d == m_{name}_d);"]
+        else:
+            lines += [f"  always @(*) assert (g_{name}_d[{bit}] == m_{name}_d[{bit}]);" for bit in sorted(common)]
     return "\n".join([*lines, "endmodule", ""])
 
 
@@ -126,10 +142,11 @@ def compare(
         When a tool fails or gives no answer in time.
     """
     linked = set(contract.places)
+    apart: set[str] = set()
 
-    def question(kind: str, depth: int, held: Collection[str]) -> tuple[Verdict, set[str]]:
+    def question(kind: str, depth: int, held: Held) -> tuple[Verdict, set[tuple[str, str]]]:
         while True:
-            text = same(step, contract, number, held, linked)
+            text = same(step, contract, number, held, linked, apart)
             write_model({TOP: text, **sources}, TOP, tools, folder)
             verdict = ask(tools, folder, kind, depth, LIMIT_SECONDS)
             lines = text.splitlines()
@@ -140,21 +157,28 @@ def compare(
             # state from which the original would not have been stopped either.
             astray = {name for name in linked if any(f"(k_{name}_q ==" in line for line in failed)}
             if not astray:
-                return verdict, {name for name in held if any(f"(g_{name}_q ==" in line for line in failed)}
+                return verdict, {(found[1], found[2]) for line in failed if (found := TAKES.search(line))}
             linked.difference_update(astray)
 
     for depth in DEPTHS:
-        held = list(step.registers)
+        held: dict[str, frozenset[int]] = {name: frozenset(range(width)) for name, width in step.registers.items()}
         while True:
             verdict, wrong = question("induction", depth, held)
             if verdict.holds:
                 verdict, wrong = question("base", depth, held)
                 if verdict.holds:
-                    return Answer(Equivalence.EQUIVALENT, depth, len(step.registers) - len(held))
+                    free = sum(len(held.get(name, ())) < width for name, width in step.registers.items())
+                    return Answer(Equivalence.EQUIVALENT, depth, free)
             if not wrong:
                 break
-            held = [name for name in held if name not in wrong]
-    verdict, _ = question("base", FROM_RESET, ())
+            for name, bit in wrong:
+                if bit:
+                    held[name] -= {int(bit)}
+                elif step.registers[name] == 1:
+                    del held[name]
+                else:
+                    apart.add(name)
+    verdict, _ = question("base", FROM_RESET, {})
     if not verdict.holds:
         return Answer(Equivalence.DIFFERENT, trace=verdict.trace)
     return Answer(Equivalence.UNDECIDED)

@@ -174,6 +174,7 @@ def _evert(top: str, module: Json, nets: Collection[str], free_products: bool) -
     return Transition(top, inputs, outputs, registers, selector, places, shown, tuple(owed), clocked, widths)
 
 
-def _made(name: str) -> int:
-    """When Yosys made the cell, which is in the order of the source and of a loop's rounds."""
-    return int(name.rpartition("$")[2])
+def _made(name: str) -> tuple[int, str]:
+    """When Yosys made the cell, which is in the order of the source and of a loop's rounds; then its path."""
+    path, _, number = name.rpartition("$")
+    return int(number), path

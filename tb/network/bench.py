@@ -311,34 +311,47 @@ def _read(lines: Iterable[str], report: Report, on_layer: Callable[[LayerRun, Re
     """Take in the testbench's lines; returns whether it came to its end."""
     ended = False
     for line in lines:
-        kind, *words = line.split() or [""]
-        if kind == "LAYER":
-            run = LayerRun(*map(int, words[:7]))
-            report.layers.append(run)
-            if on_layer:
-                on_layer(run, report)
-        elif kind == "MISMATCH":
-            port, job, layer, index, wanted, expected, address, got, at = words
-            place = None if index == "-" else int(index)
-            at_line = None if wanted == "-" else int(wanted, 16)
-            mismatch = Mismatch(port, int(job), int(layer), place, at_line, expected, int(address, 16), got, int(at))
-            report.shown.append(mismatch)
-        elif kind == "JOB":
-            job_, error, mismatches, cycles, codes, results, left = map(int, words)
-            # missing lines are as wrong as wrong ones; those too many were counted as they came
-            wrong = mismatches + max(0, codes) + max(0, results)
-            report.mismatches += wrong
-            report.jobs += 1
-            report.cycles += cycles
-            if error:
-                report.errors[job_] = ERRORS.get(error, f"error {error}")
-            elif left:
-                report.errors[job_] = f"{left} stream words were not taken"
-            if wrong or error or left:
-                report.failed.add(job_)
-        elif kind == "HUNG":
-            report.errors[int(words[0])] = f"hung in layer {words[1]}"
-            report.failed.add(int(words[0]))
-        elif kind == "END":
-            ended = True
+        try:
+            ended = _take(line, report, on_layer) or ended
+        except ValueError as error:
+            raise SimulationError(f"a number has unknown bits, something in the RTL is X: {line.strip()}") from error
     return ended
+
+
+def _take(line: str, report: Report, on_layer: Callable[[LayerRun, Report], None] | None) -> bool:
+    """Take in a line; returns whether it is the last.
+
+    Raises
+    ------
+    ValueError
+        When a number in it is none.
+    """
+    kind, *words = line.split() or [""]
+    if kind == "LAYER":
+        run = LayerRun(*map(int, words[:7]))
+        report.layers.append(run)
+        if on_layer:
+            on_layer(run, report)
+    elif kind == "MISMATCH":
+        port, job, layer, index, wanted, expected, address, got, at = words
+        place = None if index == "-" else int(index)
+        at_line = None if wanted == "-" else int(wanted, 16)
+        mismatch = Mismatch(port, int(job), int(layer), place, at_line, expected, int(address, 16), got, int(at))
+        report.shown.append(mismatch)
+    elif kind == "JOB":
+        job_, error, mismatches, cycles, codes, results, left = map(int, words)
+        # missing lines are as wrong as wrong ones; those too many were counted as they came
+        wrong = mismatches + max(0, codes) + max(0, results)
+        report.mismatches += wrong
+        report.jobs += 1
+        report.cycles += cycles
+        if error:
+            report.errors[job_] = ERRORS.get(error, f"error {error}")
+        elif left:
+            report.errors[job_] = f"{left} stream words were not taken"
+        if wrong or error or left:
+            report.failed.add(job_)
+    elif kind == "HUNG":
+        report.errors[int(words[0])] = f"hung in layer {words[1]}"
+        report.failed.add(int(words[0]))
+    return kind == "END"

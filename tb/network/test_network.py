@@ -206,3 +206,20 @@ def test_waveform_counters_and_prediction_agree(index: int, tmp_path: Path) -> N
         "filling": counted.filling,
         "pool_valid": counted.writes,
     }
+
+
+def test_a_number_that_is_x_is_told_in_a_line(tmp_path: Path) -> None:
+    """The layer's number has an unknown bit, and the codes differ: the report cannot say where."""
+    rtl = tmp_path / "rtl"
+    shutil.copytree(ROOT / "rtl", rtl)
+    text = (rtl / "engine.v").read_text()
+    wire, code = ".layer_o      (layer_o),", ".code_o      (code),"
+    assert text.count(wire) == 1
+    assert text.count(code) == 1
+    text = text.replace(wire, ".layer_o      (layer_o[7:1]),").replace(code, ".code_o      (code[0]),")
+    (rtl / "engine.v").write_text(text)
+    program, _ = tiny()
+    with pytest.raises(
+        SimulationError, match=r"^a number has unknown bits, something in the RTL is X: MISMATCH code 0 "
+    ):
+        run_jobs(tmp_path / "run", program.shape, [last_layers(4)], "icarus", rtl=rtl, checks=False)  # that has X
