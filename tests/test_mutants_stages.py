@@ -14,7 +14,7 @@ from tb.common.runner import BuildError, SimulationError
 from tb.mutants import stages
 from tb.mutants.campaign import mutate, read_rtl
 from tb.mutants.patches import read_mutants
-from tb.mutants.stages import DRAW_SEED, DRAWS, OS_DRAWS, STAGES, Kind, Stage, drawn, run_stage, stages_of
+from tb.mutants.stages import DRAW_SEED, DRAWS, GRAPHS, OS_DRAWS, STAGES, Kind, Stage, drawn, run_stage, stages_of
 from tb.network.draws import stall_of
 from tests.mutant_patches import TOLD
 from tests.suite_runs import BLOCK_TESTS, simulations
@@ -104,6 +104,7 @@ ENGINES = [
     "draws_8x4_pairs",
     "os_draws_4x4_os",
     *(f"draws_{array}_more" for array in DRAWN),
+    *(f"draws_{array}_graphs" for array in GRAPHS),
     *ACCELERATOR,
 ]
 

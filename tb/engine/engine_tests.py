@@ -12,13 +12,25 @@ import cocotb
 import numpy as np
 
 from model.program.descriptor import FIELDS
-from tb.common.drivers import begin_quiet, generator, looped, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import (
+    begin_quiet,
+    deposit,
+    generator,
+    looped,
+    next_cycle,
+    pack,
+    parameters,
+    read,
+    reset,
+    settled,
+)
 from tb.common.scoreboard import Coverage
 
 P = parameters()
 LAYERS, SIMD, OS = P["Layers"], P["Simd"], P["OutputStationary"]
 FETCH = 13  # words of a descriptor, and the last one's latency
-ERROR_RANGE = 4
+ERROR_EARLY, ERROR_MISSING, ERROR_RANGE = 2, 3, 4
+COUNTERS = ("cycles_o", "waiting_o", "filling_o", "writes_o", "pixels_o")
 BUILT = {"simd": SIMD, "out_pair": SIMD, "os": OS}  # fields of modes, and whether there is the mode
 PORTS = (
     *("desc_we_i", "desc_addr_i", "desc_wdata_i", "start_i", "first_i", "count_i"),
@@ -114,3 +126,128 @@ async def test_a_start_beyond_the_table_is_refused(dut: Any) -> None:
             assert shown == wanted, f"layers {first}, {count} of them: busy, done, error {shown}; expected {wanted}"
             await next_cycle(dut)
             await reset(dut)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_every_bit_of_the_counters_is_shown(dut: Any) -> None:
+    """One bit of one of them at a time, as after a long run."""
+    await begin_quiet(dut, PORTS)
+    for counter in range(len(COUNTERS)):
+        for bit in range(32):
+            counts = [int(each == counter) << bit for each in range(len(COUNTERS))]
+            await deposit(dut.u_counters, count_q=pack(counts[::-1], 32))
+            await settled(dut)
+            shown = [read(getattr(dut, name)) for name in COUNTERS]
+            assert shown == counts, f"{COUNTERS[counter]}, bit {bit}: {shown}"
+            await next_cycle(dut)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_every_bit_of_a_word_reaches_the_array_and_the_parameters(dut: Any) -> None:
+    """Of the stream and of an activation line, the engine at rest."""
+    await begin_quiet(dut, PORTS)
+    rng = generator()
+    for _ in range(24):
+        word, line = (int.from_bytes(rng.bytes(128)) % (1 << len(port)) for port in (dut.wgt_data_i, dut.load_data_i))
+        dut.wgt_data_i.value, dut.load_data_i.value, dut.load_valid_i.value = word, line, 1
+        dut.load_addr_i.value = int(rng.integers(0, P["ActDepth"]))
+        await settled(dut)
+        shown = read(dut.u_core.wgt_i), read(dut.u_requantize.par_data_i)
+        assert shown == (word, word), f"{word:#x}: {shown[0]:#x} at the array, {shown[1]:#x} at requantize"
+        banks = len(dut.u_core.act_wdata_i) // len(dut.load_data_i)
+        assert read(dut.u_core.act_wdata_i) == pack([line] * banks, len(dut.load_data_i)), "a line in every bank"
+        await next_cycle(dut)
+
+
+async def begin_layer(dut: Any, **given: int) -> None:
+    """Start a layer of one activation line with the codes `given` in its descriptor, all others 0."""
+    await write(dut, 0, dict.fromkeys((item.name for item in FIELDS), 0) | given)
+    dut.load_valid_i.value, dut.load_addr_i.value = 1, 0
+    await next_cycle(dut)
+    dut.load_valid_i.value = 0
+    dut.start_i.value, dut.first_i.value, dut.count_i.value = 1, 0, 1
+    await next_cycle(dut)
+    dut.start_i.value = 0
+
+
+async def stream(dut: Any, words: int, last: int | None) -> None:
+    """Offer `words` words, one after the other, `last` beside that of this number."""
+    for word in range(words):
+        dut.wgt_valid_i.value, dut.wgt_last_i.value = 1, int(word == last)
+        while True:
+            await settled(dut)
+            taken = read(dut.wgt_ready_o)
+            await next_cycle(dut)
+            if taken:
+                break
+    dut.wgt_valid_i.value = dut.wgt_last_i.value = 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_a_stream_too_short_or_too_long_is_an_error_and_nothing_more_is_taken(dut: Any) -> None:
+    """A layer of one pixel: `last` beside its first word, and beside none."""
+    await begin_quiet(dut, PORTS)
+    for os in range(1 + OS):
+        for last, error in ((0, ERROR_EARLY), (None, ERROR_MISSING)):
+            await begin_layer(dut, os=os)
+            feeding = cocotb.start_soon(stream(dut, 1000, last))
+            for _ in range(400):
+                await settled(dut)
+                if read(dut.done_o):
+                    break
+                await next_cycle(dut)
+            assert (read(dut.done_o), read(dut.error_o)) == (1, error), (
+                f"os {os}: error {read(dut.error_o)}, not {error}"
+            )
+            for _ in range(4):
+                await next_cycle(dut)
+                await settled(dut)
+                assert not read(dut.wgt_ready_o), "a word is taken after the run"
+            feeding.cancel()
+            await reset(dut)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_the_psum_address_of_a_long_pass_reaches_the_core(dut: Any) -> None:
+    """A pass of as many pixels as there are psum lines, or somewhat fewer: all bits of the address."""
+    await begin_quiet(dut, PORTS)
+    rows, width = P["PsumDepth"] // 8, len(dut.u_sequencer.p_addr_o)
+    low = OS + 4 + 2 + 1 + width + 5  # below it: x_last, the side bits, plane, zero, the fields of accumulation
+    await begin_layer(dut, wx=7, wy=rows - 1, out_map=8 * rows - 1, out_base=8)
+    parameters_of_a_column = -(-(P["MulWidth"] + P["BiasWidth"]) // len(dut.wgt_data_i))
+    words = P["Cols"] * parameters_of_a_column - (-P["Cols"] // P["WgtLanes"])
+    feeding = cocotb.start_soon(stream(dut, words, words - 1))
+    met = set()
+    for _ in range(20 * rows + 200):
+        await settled(dut)
+        if read(dut.done_o):
+            break
+        if read(dut.u_sequencer.x_valid_o):
+            address = read(dut.u_sequencer.p_addr_o)
+            carried_there = read(dut.u_core.inst_i) >> low & (1 << width) - 1
+            assert carried_there == address, f"address {address} is {carried_there} at the core"
+            met.add(address)
+        await next_cycle(dut)
+    feeding.cancel()
+    assert read(dut.error_o) == 0
+    assert met == set(range(8 * rows))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_every_bit_of_a_logit_is_shown(dut: Any) -> None:
+    """What requantize holds in a layer that gives logits, in every column."""
+    await begin_quiet(dut, PORTS)
+    rng = generator()
+    await begin_layer(dut, wide=1)
+    for _ in range(FETCH + 1):
+        await next_cycle(dut)
+    for _ in range(24):
+        logits = [int(rng.integers(0, 1 << 32)) for _ in range(P["Cols"])]
+        await settled(dut)
+        for column, logit in enumerate(logits):
+            looped(dut.u_requantize, "gen_col", column).wide_q.value = logit
+        dut.u_requantize.code_valid_q.value = 1
+        await next_cycle(dut)
+        await settled(dut)
+        assert read(dut.result_o) == pack(logits, 32), f"{read(dut.result_o):#x}, expected {pack(logits, 32):#x}"
+        await next_cycle(dut)

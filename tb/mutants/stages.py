@@ -21,6 +21,7 @@ from types import FrameType
 from xml.etree import ElementTree
 
 from model.program.draw import EVERY_ARRAY, draw
+from model.program.draw_graph import draw_graph
 from tb.accelerator.arrays import ARRAYS, SMALL
 from tb.axil_regs.sizes import SETS as REGISTERS
 from tb.common.runner import BuildError, SimulationError, default_simulator, simulate
@@ -45,6 +46,7 @@ class Stage:
 
     Of an engine, `tests` is DRAWS and `draws` are the numbers of the layers drawn for `array`, one of EVERY_ARRAY.
     Tests that look at a `corner` only have no mutants made for them (`tb.mutation`). `more`: a name for a second one.
+    With `graphs` the draws are small networks, whose maps are written and read again.
     """
 
     top: str
@@ -54,6 +56,7 @@ class Stage:
     draws: tuple[int, ...] = ()
     corner: bool = False
     more: str = ""
+    graphs: bool = False
 
     @property
     def name(self) -> str:
@@ -61,9 +64,9 @@ class Stage:
         return "_".join([self.tests.rpartition(".")[2], *self.array.split(), *self.more.split()])
 
 
-def drawn(array: str, *draws: int, more: str = "") -> Stage:
-    """The stage of some drawn layers."""
-    return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws, more=more)
+def drawn(array: str, *draws: int, more: str = "", graphs: bool = False) -> Stage:
+    """The stage of some drawn layers, or networks."""
+    return Stage("engine", DRAWS, EVERY_ARRAY[array].parameters, array, draws, more=more, graphs=graphs)
 
 
 def turned(array: str, draws: int) -> Stage:
@@ -223,6 +226,9 @@ MORE = {
     ),
 }
 
+# And networks of seven to eleven layers.
+GRAPHS = {"4x4": (1, 5, 6, 8), "12x4": (5, 6, 11, 14), "4x12": (5, 6, 14, 16)}
+
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),
     Stage("delay", "tb.delay.delay_tests", {"Width": 5, "Cycles": 3}),
@@ -372,6 +378,7 @@ STAGES = (
     drawn("8x4 pairs", 41, 48, 55),
     turned("4x4", 5),
     *(drawn(array, *draws, more="more") for array, draws in MORE.items()),
+    *(drawn(array, *draws, more="graphs", graphs=True) for array, draws in GRAPHS.items()),
     Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["small"]),
     Stage("axil_regs", "tb.axil_regs.axil_regs_tests", REGISTERS["least"], "least"),
     Stage("accelerator", "tb.accelerator.wire_tests", SEGMENTS),
@@ -493,7 +500,7 @@ def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kin
     simulator = default_simulator()
     if stage.tests == OS_DRAWS:
         return _run_turns(stage, rtl, folder, checks)
-    draws = [draw(DRAW_SEED, index, stage.array) for index in stage.draws]
+    draws = [(draw_graph if stage.graphs else draw)(DRAW_SEED, index, stage.array) for index in stage.draws]
     try:
         wrong, _ = run_draws(draws, folder, simulator, checks=checks, rtl=rtl)
     except SimulationError:
