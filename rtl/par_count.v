@@ -20,7 +20,7 @@ module par_count #(
   output wire                full_o    // requantize's shadow holds parameters that wait for their swap
 );
 
-  localparam integer LastCol  = Cols - 1;
+  localparam integer LastCol   = Cols - 1;
   localparam integer LastPart  = ParWords - 1;
   localparam integer PartWidth = (ParWords > 1) ? $clog2(ParWords) : 1;
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import statistics
 import sys
@@ -17,7 +16,7 @@ from model.program.fit import fitting_shape
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import load_image
-from tb.common.runner import SimulationError
+from tb.common.runner import SimulationError, default_simulator
 from tb.network.bench import build, simulate, write_jobs
 from tb.network.whole import Maps, job_of
 
@@ -30,7 +29,7 @@ WANTED = 0.9  # of the plain testbench's cycles a second
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when comparing costs more than a tenth of the speed, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
+    parser.add_argument("--sim", default=default_simulator(), help="icarus or verilator (%(default)s)")
     parser.add_argument("--n", default="5", help="runs of each, in turn (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the result and the builds (%(default)s)")
     args = parser.parse_args(arguments)

@@ -12,12 +12,12 @@ from typing import Any
 from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import cores, tools_at_a_time
-from tb.common.runner import ROOT
+from tb.common.jobs import Job, Result, finish_all
+from tb.common.sources import read_rtl
 from tb.formal.jobs import jobs_of
 from tb.formal.proof import Proof
 from tb.formal.proofs import choose
 from tb.formal.prove import find_tools
-from tb.synth.jobs import Job, Result, finish_all, read_blocks
 
 OUT = Path("build/formal")
 
@@ -43,7 +43,7 @@ def _run(args: argparse.Namespace, proofs: Sequence[Proof], jobs: int) -> int:
     tools = find_tools(args.tools)
     for tool in tools.values():
         print(f"{tool.name}: {tool.version} ({tool.source})", flush=True)
-    blocks = read_blocks(ROOT / "rtl")
+    blocks = read_rtl()
     work = [job for proof in proofs for job in jobs_of(proof, blocks, tools, args.out.resolve())]
     done = finish_all(work, jobs, _line)
     if any(each["kept"] for each in done.values()):

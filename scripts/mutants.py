@@ -14,7 +14,9 @@ from pathlib import Path
 from model.errors import LockstepError
 from model.files import write_json
 from scripts.numbers import whole_number
-from tb.mutants.campaign import Result, Trial, baseline, read_rtl, trials
+from tb.common.runner import default_simulator
+from tb.common.sources import read_rtl
+from tb.mutants.campaign import Result, Trial, baseline, trials
 from tb.mutants.patches import PATCHES, Mutant, read_mutants
 
 OUT = Path("build/mutants")
@@ -76,7 +78,7 @@ def _run(mutants: list[Mutant], complete: bool, out: Path, jobs: int) -> int:
         "complete": complete and not unsound,
         "mutants": len(mutants),
         "baseline_failures": [result["last"] for result in unsound],
-        "simulator": os.environ.get("SIM") or "icarus",
+        "simulator": default_simulator(),
         "seed": os.environ.get("SEED") or None,
         "jobs": jobs,
         "seconds": round(time.monotonic() - started, 1),

@@ -18,15 +18,15 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import cores, positive, tools_at_a_time, whole_number
+from tb.common.jobs import Job, Result, finish_all
+from tb.common.sources import contained, read_rtl
 from tb.formal.prove import find_tools
-from tb.mutants.campaign import read_rtl
-from tb.mutants.stages import STAGES, contained
+from tb.mutants.stages import STAGES
 from tb.mutation.campaign import Campaign
 from tb.mutation.netlist import Mutation
 from tb.mutation.share import shares
 from tb.mutation.subject import Subject
 from tb.mutation.summary import Entry, entry, line, survivors, totals
-from tb.synth.jobs import Job, Result, finish_all
 
 OUT = Path("build/mutation")
 processes = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))

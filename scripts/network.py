@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -23,7 +22,7 @@ from model.program.os_compile import require_dataflow
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.vectors import BOTH_MODES, image_name, load_image
-from tb.common.runner import SimulationError
+from tb.common.runner import SimulationError, default_simulator
 from tb.common.simulators import require_simulator
 from tb.network.bench import LayerRun, Report, build, simulate, write_jobs
 from tb.network.whole import Maps, Progress, counters_differ, job_of, run_key
@@ -88,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--act-width", default="", help="bits of the array's activations (as the network needs)")
     parser.add_argument("--dataflow", default="ws", help="ws, os, or auto: the one of fewer cycles (%(default)s)")
     parser.add_argument("--stall", default="0", help="hold stream words back, of 256 (%(default)s)")
-    parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
+    parser.add_argument("--sim", default=default_simulator(), help="icarus or verilator (%(default)s)")
     parser.add_argument("--checks", default="", help="1: the assertions of the RTL as well, which is slower")
     parser.add_argument("--waves", default="", help="1: dump every signal, as VCD (small runs only)")
     parser.add_argument("--out", default=str(OUT), help="folder for results and build (%(default)s)")

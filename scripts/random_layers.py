@@ -16,7 +16,7 @@ from model.program.draw_graph import GraphDraw
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from tb.common.initial import random_start
-from tb.common.runner import SimulationError
+from tb.common.runner import SimulationError, default_simulator
 from tb.network.draws import any_draw, run_draws
 
 OUT = Path("build/random")
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--n", default="200", help="draws (%(default)s)")
     parser.add_argument("--seed", default=os.environ.get("SEED") or "1", help="(%(default)s)")
     parser.add_argument("--first", default="0", help="number of the first draw (%(default)s)")
-    parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
+    parser.add_argument("--sim", default=default_simulator(), help="icarus or verilator (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for results and builds (%(default)s)")
     args = parser.parse_args(arguments)
     count, seed, first = (whole_number(name.upper(), getattr(args, name), 1) for name in ("n", "seed", "first"))

@@ -29,7 +29,7 @@ from scripts.regression.summary import Told, summarize, tell
 from scripts.regression.workers import Choice, answers, look_everywhere, workers
 from scripts.reporting.results import make_line
 from tb.common.initial import random_start
-from tb.common.runner import rtl_folder
+from tb.common.runner import default_simulator, rtl_folder
 from tb.common.simulators import find, require_simulator
 from tb.network.cases import Case, DrawCase, case_to_json
 from tb.network.whole import run_key
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", default=os.environ.get("SEED") or "1", help="of the draws (%(default)s)")
     parser.add_argument("--first", default="0", help="number of the first draw (%(default)s)")
     parser.add_argument("--only", default="", help="the one job of this name, anew")
-    parser.add_argument("--sim", default=os.environ.get("SIM") or "icarus", help="icarus or verilator (%(default)s)")
+    parser.add_argument("--sim", default=default_simulator(), help="icarus or verilator (%(default)s)")
     parser.add_argument("--checks", default="", help="0: without the assertions of the RTL, which is faster (1)")
     parser.add_argument("--jobs", default=str(cores()), help="processes here, or jobs of a farm (%(default)s)")
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler that is there: tcp://host:port")

@@ -19,7 +19,7 @@ from model.vectors.os_check import require_os_psum_bits
 from scripts.guard import guarded
 from scripts.numbers import whole_number
 from scripts.proposals import refuse_with_proposal
-from tb.common.runner import DEFAULT_SEED, SimulationError, simulate
+from tb.common.runner import DEFAULT_SEED, SimulationError, default_simulator, simulate
 from tb.common.weight_formats import weight_parameters
 from tb.core.launch import run_replay, wave_format
 from tb.core.os_replay import OsReplay
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     args.seed = whole_number("SEED", args.seed, DEFAULT_SEED)
     if not 0 <= args.seed < 1 << 32:
         raise LockstepError(f"SEED={args.seed} is impossible; expected 0..{(1 << 32) - 1}")
-    args.sim = args.sim or os.environ.get("SIM") or "icarus"
+    args.sim = args.sim or default_simulator()
     if args.simd not in ("", "0", "1"):
         raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
     waves = wave_format(args.waves, args.sim)

@@ -12,22 +12,13 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import cores, tools_at_a_time
-from tb.common.runner import ROOT, SimulationError
+from tb.common.jobs import Job, Result, finish_all
+from tb.common.runner import SimulationError
+from tb.common.sources import read_rtl
+from tb.common.tools import NAMES, find
 from tb.synth import formats
 from tb.synth.gates import run_tests, shape
-from tb.synth.jobs import (
-    ARRAY,
-    GATES_SHAPE,
-    Job,
-    Result,
-    area_jobs,
-    array_jobs,
-    finish_all,
-    format_jobs,
-    gates_folder,
-    read_blocks,
-)
-from tb.synth.tools import NAMES, find
+from tb.synth.jobs import ARRAY, GATES_SHAPE, area_jobs, array_jobs, format_jobs, gates_folder
 
 OUT = Path("build/synth")
 
@@ -43,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     jobs = tools_at_a_time(args.jobs)
-    blocks = read_blocks(ROOT / "rtl")
+    blocks = read_rtl()
     unknown = sorted(set(args.only or ()) - set(blocks))
     if unknown:
         raise LockstepError(f"there is no block {unknown[0]!r}; expected one of {', '.join(blocks)}")

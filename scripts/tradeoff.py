@@ -22,9 +22,10 @@ from scripts.guard import guarded
 from scripts.local_data import BUILD
 from scripts.numbers import cores, tools_at_a_time
 from scripts.vectors import load_image
+from tb.common.jobs import Job, Result, finish_all
 from tb.common.runner import ROOT
-from tb.synth.jobs import Job, Result, finish_all, read_blocks
-from tb.synth.tools import NAMES, find
+from tb.common.sources import read_rtl
+from tb.common.tools import NAMES, find
 from tb.tradeoff.jobs import jobs_of
 
 OUT = BUILD / "tradeoff"
@@ -100,7 +101,7 @@ def facts(graph: IntegerGraph, program: Program) -> dict[str, Any]:
 def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> int:
     started = time.monotonic()
     tools = {name: find(name, args.tools) for name in NAMES}
-    blocks = read_blocks(ROOT / "rtl")
+    blocks = read_rtl()
     found: dict[str, dict[str, Any]] = {}
     work: dict[str, list[Job]] = {}
     for net in names:

@@ -13,10 +13,14 @@ import pytest
 
 import scripts.mutants
 from scripts.mutants import main
+from tb.common import sources
+from tb.common.sources import read_rtl
 from tb.mutants import campaign, stages
-from tb.mutants.campaign import Trial, read_rtl
+from tb.mutants import stage as running
+from tb.mutants.campaign import Trial
 from tb.mutants.patches import read_mutant
-from tb.mutants.stages import STAGES, Stage
+from tb.mutants.stage import Stage, depends
+from tb.mutants.stages import STAGES
 from tests.mutant_patches import TOLD, write_patch
 
 RTL = read_rtl()
@@ -157,16 +161,26 @@ def test_the_key_knows_everything_a_result_depends_on(tmp_path: Path) -> None:
 
 
 def test_the_surroundings_follow_tests_and_seed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = campaign.surroundings()
-    assert campaign.surroundings() == before
+    before = depends(STAGES[:1], RTL)
+    assert depends(STAGES[:1], RTL) == before
     monkeypatch.setenv("SEED", "2")
-    assert campaign.surroundings() != before
+    assert depends(STAGES[:1], RTL) != before
     monkeypatch.setenv("SEED", "")
-    for folder in ("tb", "model/golden"):
-        (tmp_path / folder).mkdir(parents=True)
-    monkeypatch.setattr(campaign, "ROOT", tmp_path)
-    seen = {campaign.surroundings()}
-    for name in ("tb/x_tests.py", "model/golden/x.py"):
-        (tmp_path / name).write_text("a = 1\n")
-        seen.add(campaign.surroundings())
+    monkeypatch.setattr(running, "BESIDE", ())
+    for module in (running, sources):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    tests = tmp_path / f"{STAGES[0].tests.replace('.', '/')}.py"
+    model = tmp_path / "model" / "golden" / "x.py"
+    for folder in (tests.parent, model.parent):
+        folder.mkdir(parents=True)
+    seen = set()
+    try:
+        for path, text in ((tests, "import model.golden.x\n"), (model, "a = 1\n"), (model, "a = 2\n")):
+            path.write_text(text)
+            for kept in (running._files, sources.imported):
+                kept.cache_clear()
+            seen.add(depends(STAGES[:1], RTL))
+    finally:
+        for kept in (running._files, sources.imported):
+            kept.cache_clear()
     assert len(seen) == 3

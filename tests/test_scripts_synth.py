@@ -19,13 +19,15 @@ from model.errors import LockstepError
 from model.files import read_json
 from model.numeric.power import POWERS
 from scripts.synth import main
+from tb.common.jobs import Job
 from tb.common.runner import Outcome, SimulationError
+from tb.common.sources import read_rtl
+from tb.common.tools import Tool, ToolError, find, last_words
 from tb.synth import formats
 from tb.synth.flows import SOUND, synthesize
 from tb.synth.gates import GATE, invert, run_tests, shape, write_netlist
-from tb.synth.jobs import Job, read_blocks, sources_of
+from tb.synth.jobs import sources_of
 from tb.synth.place import TARGETS
-from tb.synth.tools import Tool, ToolError, find, last_words
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +90,7 @@ def test_a_pe_has_the_flip_flops_that_it_declares(tmp_path: Path, parameters: di
 @needs_yosys
 @pytest.mark.parametrize("name", POWERS)
 def test_nothing_multiplies_where_weights_are_powers_of_two(tmp_path: Path, name: str) -> None:
-    sources = sources_of("mac_tile", read_blocks(RTL))
+    sources = sources_of("mac_tile", read_rtl(RTL))
     found = formats.area(YOSYS, "mac_tile", name, "generic", sources, tmp_path)
     assert 0 < found["gates"] < 300
 
@@ -96,7 +98,7 @@ def test_nothing_multiplies_where_weights_are_powers_of_two(tmp_path: Path, name
 @needs_yosys
 def test_a_multiplier_is_seen(tmp_path: Path) -> None:
     """The counterpart: the PE of integers has one, and is refused where none may be."""
-    sources = sources_of("mac_tile", read_blocks(RTL))
+    sources = sources_of("mac_tile", read_rtl(RTL))
     given = formats.parameters("mac_tile", "int4")
     with pytest.raises(ToolError, match="ssertion failed"):
         synthesize(YOSYS, "generic", sources, "mac_tile", tmp_path, given, refused=formats.MULTIPLIERS)
@@ -215,9 +217,9 @@ def test_a_failure_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_a_block_comes_with_all_below_it() -> None:
-    names = [path.stem for path in sources_of("mac_array", read_blocks(RTL))]
+    names = [path.stem for path in sources_of("mac_array", read_rtl(RTL))]
     assert names == ["mac_array", "mac_row", "mac_tile", "os_drain", "shift_add"]
-    assert {"core", "sram", "delay", "mac_tile"} <= {path.stem for path in sources_of("core", read_blocks(RTL))}
+    assert {"core", "sram", "delay", "mac_tile"} <= {path.stem for path in sources_of("core", read_rtl(RTL))}
 
 
 # ---------------------------------------------------------------- the whole, with tools that only pretend

@@ -18,9 +18,9 @@ from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
 from scripts.reporting.svg import Point, scatter
 from tb.common.runner import BuildError, SimulationError
+from tb.common.sources import read_rtl
+from tb.common.tools import ToolError, find
 from tb.synth.gates import invert
-from tb.synth.jobs import read_blocks
-from tb.synth.tools import ToolError, find
 from tb.tradeoff import gates, jobs
 from tests.integer_graphs import random_pixels, small_graph
 
@@ -155,7 +155,7 @@ def test_a_count_is_made_again_when_what_counts_changes(small, tmp_path, monkeyp
 
     def keys():
         tools = {"yosys": tool, "nextpnr-ecp5": tool}
-        work = jobs.jobs_of("small", graph, program, pixels, tools, read_blocks(RTL), RTL, tmp_path, gates=True)
+        work = jobs.jobs_of("small", graph, program, pixels, tools, read_rtl(RTL), RTL, tmp_path, gates=True)
         return {job.name: job.key for job in work}
 
     counting.write_text("one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tb.common.measured import write_points
 
@@ -87,3 +87,30 @@ class Coverage:
         self.record()
         missed = [point for point, hits in self._hits.items() if not hits]
         assert not missed, f"coverage: never met: {', '.join(missed)}"
+
+
+class BitCoverage(Coverage):
+    """Bits that a test must have seen at 0 and at 1.
+
+    Parameters
+    ----------
+    widths : mapping of name to bits
+    never : collection of str
+        Names whose bits must not be 1.
+    """
+
+    def __init__(self, widths: Mapping[str, int], never: Collection[str] = ()) -> None:
+        self._widths = dict(widths)
+        told = {name: (0,) if name in never else (0, 1) for name in widths}
+        super().__init__(
+            *(self._point(name, bit, x) for name in widths for bit in range(widths[name]) for x in told[name])
+        )
+
+    @staticmethod
+    def _point(name: str, bit: int, value: int) -> str:
+        return f"{name}[{bit}] is {value}"
+
+    def see(self, name: str, value: int) -> None:
+        """`name` holds `value`; a 1 that must not be is an error (KeyError)."""
+        for bit in range(self._widths[name]):
+            self.hit(self._point(name, bit, value >> bit & 1))

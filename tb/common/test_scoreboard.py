@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tb.common.scoreboard import Coverage, Scoreboard
+from tb.common.scoreboard import BitCoverage, Coverage, Scoreboard
 
 
 def board() -> Scoreboard:
@@ -57,3 +57,15 @@ def test_coverage_names_what_was_never_met() -> None:
         coverage.hit("unheard of")
     coverage.hit("reset")
     coverage.finish()
+
+
+def test_bits_that_were_not_both_are_named() -> None:
+    bits = BitCoverage({"wide": 2, "stuck": 1}, never=["stuck"])
+    bits.see("wide", 0b10)
+    bits.see("stuck", 0)
+    with pytest.raises(AssertionError, match=r"never met: wide\[0\] is 1, wide\[1\] is 0$"):
+        bits.finish()
+    bits.see("wide", 0b01)
+    bits.finish()
+    with pytest.raises(KeyError):
+        bits.see("stuck", 1)

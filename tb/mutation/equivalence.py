@@ -16,10 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from tb.common.tools import Tool
 from tb.formal.prove import Verdict, ask, write_model
 from tb.mutation.netlist import SELECTOR
 from tb.mutation.transition import Transition
-from tb.synth.tools import Tool
 
 TOP = "same"
 FROM_RESET = 12  # cycles in which a difference is looked for

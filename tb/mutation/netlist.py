@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tb.mutants.stages import contained
+from tb.common.sources import contained
+from tb.common.tools import Tool
 from tb.mutation.forked import CHOSEN
 from tb.mutation.subject import Header, Subject, read_header
-from tb.synth.tools import Tool
 
 SELECTOR = "mutant_select"
 CLOCK = re.compile(r"clk_i|CLK|RD_CLK|WR_CLK")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import LockstepError
-from tb.mutants.stages import Stage
-from tb.synth.tools import Tool
+from tb.common.tools import Tool
+from tb.mutants.stage import Stage
 
 HEADER = re.compile(r"^module\s+(?P<name>\w+)\s*(?:#\s*\((?P<parameters>.*?)^\)\s*)?\((?P<ports>.*?)^\);", re.M | re.S)
 PARAMETER = re.compile(r"^\s*parameter\s+(?:integer\s+)?(?:\[[^\]]*\]\s*)?(?P<name>\w+)\s*=", re.M)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tb.common.tools import Tool, ToolError
 from tb.mutation.netlist import SELECTOR, run_yosys
-from tb.synth.tools import Tool, ToolError
 
 STATE = ("$dff", "$sdff", "$adff", "$mem", "$dlatch", "$sr", "$aldff", "$ff", "$_")
 Json = dict[str, Any]

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tb.common.runner import ROOT, SimulationError, check_results, simulate
-from tb.mutants.campaign import told, tools_and_seed
-from tb.mutants.stages import Kind, Stage, Verdict, cause, contained, run_stage
+from tb.common.runner import SimulationError, check_results, simulate
+from tb.common.tools import ToolError
+from tb.mutants.campaign import told
+from tb.mutants.stage import Kind, Stage, Verdict, cause, run_stage
 from tb.mutation.forked import CHOSEN, ENDED, LIMIT, NUMBERS, TESTS
-from tb.synth.tools import ToolError
 
 FORKED = "tb.mutation.forked"
-# Beside what the tests import: who runs them, and the testbench of drawn layers.
-RUNNERS = ("tb.common.runner", "tb.network.draws", "tb.network.os_draws", FORKED)
-BESIDE = (ROOT / "tb" / "network" / "network_tb.v",)
 LIMIT_SECONDS = 120  # of one mutant in one stage that takes some seconds without it
 
 
@@ -60,7 +54,7 @@ def judge(stages: Sequence[Stage], numbers: Sequence[int], rtl: Path, builds: Pa
 
 
 def judge_all(stages: Sequence[Stage], numbers: Sequence[int], rtl: Path, builds: Path) -> dict[str, Any]:
-    """`judge` as a `tb.synth.jobs.Job` has it: ``killed``, by number as text; each process builds in its own folder."""
+    """`judge` as a `tb.common.jobs.Job` has it: ``killed``, by number as text; each process has its builds."""
     killed = judge(stages, numbers, rtl, builds / str(os.getpid()))
     return {"killed": {str(number): by for number, by in killed.items()}}
 
@@ -112,33 +106,3 @@ def _read(stage: Stage, folder: Path, rtl: Path) -> Verdict:
         late = f"did not end within {LIMIT_SECONDS} s" if seconds >= LIMIT_SECONDS else str(error).partition("\n")[0]
         kind, test, message = cause(folder) or (Kind.ERROR, "", late)
     return Verdict(stage, True, kind, test, message.replace(f"{rtl.resolve()}/", "rtl/").strip(), seconds)
-
-
-def depends(stages: Sequence[Stage], rtl: Mapping[str, str]) -> str:
-    """Hash of all that a verdict of `stages` depends on beside the mutant: tests, model, sources, simulator, seed."""
-    digest = hashlib.sha256(tools_and_seed().encode())
-    for stage in stages:
-        digest.update(repr(stage).encode())
-        for module in sorted(contained(stage.top, rtl)):
-            digest.update(rtl[module].encode())
-        for path in [*sorted(imported(stage.tests, *RUNNERS)), *BESIDE]:
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
-def imported(*modules: str) -> frozenset[Path]:
-    """Files of `modules` and of every module of this repository that they import, directly or not."""
-    found: set[Path] = set()
-    waiting = list(modules)
-    while waiting:
-        path = ROOT / f"{waiting.pop().replace('.', '/')}.py"
-        if path in found or not path.is_file():
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return frozenset(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.files import read_json
-from tb.synth.tools import Tool
+from tb.common.tools import Tool
 
 # From the elaborated module on. Memories stay memories: generic cells, counted in bits; block RAM in the FPGAs.
 FLOWS = {

@@ -12,10 +12,10 @@ from typing import Any
 
 from model.numeric.power import PowerFormat
 from model.numeric.weights import FORMATS
+from tb.common.tools import Tool
 from tb.common.weight_formats import weight_parameters
 from tb.synth.flows import AREA_FLOWS, synthesize
 from tb.synth.gates import array_parameters, pe_parameters
-from tb.synth.tools import Tool
 
 NAMES = ("int2", "int4", "int8", *(name for name, fmt in FORMATS.items() if isinstance(fmt, PowerFormat)))
 PE, ARRAY = "mac_tile", "mac_array"

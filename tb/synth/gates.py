@@ -15,8 +15,8 @@ from pathlib import Path
 from model.errors import LockstepError
 from model.files import write_atomic
 from tb.common.runner import ROOT, Outcome, simulate
+from tb.common.tools import Tool
 from tb.synth.flows import synthesize
-from tb.synth.tools import Tool
 
 TOP = "mac_array"
 PARTS = (TOP, "mac_row", "mac_tile", "shift_add", "os_drain")

@@ -9,9 +9,9 @@ from typing import Any
 
 from model.files import read_json
 from tb.common.runner import ROOT
+from tb.common.tools import Tool, ToolError
 from tb.synth.flows import synthesize
 from tb.synth.gates import PARTS, shape
-from tb.synth.tools import Tool, ToolError
 
 HARNESS = ROOT / "tb" / "synth" / "harness.v"
 SEED = 1  # of the placement

@@ -22,10 +22,10 @@ from model.errors import LockstepError
 from model.files import write_atomic
 from model.graph.graph import IntegerGraph
 from model.program.compiled import Program
+from tb.common.tools import Tool
 from tb.network.bench import Report, build, simulate, write_jobs
 from tb.network.whole import Maps, job_of
 from tb.synth.gates import PARTS, TOP, array_parameters, write_netlist
-from tb.synth.tools import Tool
 from tb.waves import toggles
 
 Array = np.ndarray[Any, Any]

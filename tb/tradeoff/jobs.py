@@ -12,13 +12,14 @@ import numpy as np
 
 from model.graph.graph import IntegerGraph
 from model.program.compiled import Program
+from tb.common.jobs import Job
 from tb.common.runner import SimulationError
+from tb.common.tools import Tool, ToolError
 from tb.network.whole import run_key
 from tb.synth.flows import AREA_FLOWS, synthesize
 from tb.synth.gates import array_parameters, pe_parameters
-from tb.synth.jobs import ARRAY, Job, depends_on, sources_of
+from tb.synth.jobs import ARRAY, depends_on, sources_of
 from tb.synth.place import TARGETS, place
-from tb.synth.tools import Tool, ToolError
 from tb.tradeoff.gates import run
 from tb.waves import toggles, vcd
 
@@ -53,7 +54,7 @@ def jobs_of(
     pixels : unsigned array (channels, height, width)
         The image of the run on the gates.
     tools, blocks : mappings
-        By name; `blocks` as `tb.synth.jobs.read_blocks` gives them.
+        By name; `blocks` as `tb.common.sources.read_rtl` gives them.
     rtl, out : Path
         Sources; folder for the results.
     gates : bool
