@@ -1,4 +1,4 @@
-"""Random graphs with branches: grouped and plain convolutions of one map or of several, sums, means."""
+"""Random graphs: with branches, of grouped and plain convolutions, sums, means; in a row, of narrow codes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from model.program.array import EngineShape
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
 Shape = tuple[int, int, int]
+CLASSIFIER = "classifier"
 STEPS = 5  # layers between the first one and what is needed to end
 
 
@@ -52,20 +53,23 @@ class _Growing:
         side: int,
         *,
         act: IntFormat | None = None,
-        out: bool = True,
+        out: IntFormat | None = None,
         groups: int = 1,
         inputs: tuple[str, ...] = (),
     ) -> Layer:
-        """A layer that keeps the size of its map and spreads its psums over the codes; `ins` in all."""
-        act = act or self.act
+        """A layer that keeps the size of its map and spreads its psums over the codes; `ins` in all.
+
+        Formats that are not given are the engine's; the classifier has logits.
+        """
+        act, out = act or self.act, out or self.act
         weight = self.rng.integers(self.wgt.min, self.wgt.max + 1, (outs, ins // groups, side, side)).astype(np.int8)
         reach = np.maximum(np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * act.max, 1)
-        slope = 3 * self.act.levels / reach
+        slope = 3 * out.levels / reach
         shift = max(0, min(12, int(np.log2(((1 << (self.shape.mul_width - 1)) - 1) / slope.max()))))
         multiplier = np.maximum(slope * 2.0**shift, 1).astype(np.int64) * self.rng.choice([1, 1, -1], outs)
-        bias = np.full(outs, (self.act.levels // 4) << shift, np.int64)
+        bias = np.full(outs, (out.levels // 4) << shift, np.int64)
         padding = (side // 2, side // 2)
-        form = self.act if out else None
+        form = None if name == CLASSIFIER else out
         return Layer(
             name, weight, self.wgt, act, multiplier, bias, shift, form, padding=padding, groups=groups, inputs=inputs
         )
@@ -105,7 +109,7 @@ class _Growing:
                 mean = average_pooling(f"all-{name}", channels, (height, width), self.act, source=name, wgt=self.wgt)
                 self.add(mean, height, width)
         taken = sum(self.maps[name][0] for name in self.unused)
-        self.layers.append(self.conv("classifier", 3, taken, 1, out=False, inputs=tuple(self.unused)))
+        self.layers.append(self.conv(CLASSIFIER, 3, taken, 1, inputs=tuple(self.unused)))
 
 
 def graph_of_branches(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
@@ -125,4 +129,23 @@ def graph_of_branches(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
     for number in range(STEPS):
         growing.step(number)
     growing.end()
+    return IntegerGraph(name, (2, height, width), tuple(growing.layers), tuple("abc"))
+
+
+def graph_in_a_row(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
+    """Plain convolutions one after the other whose codes are half as wide as those of `shape`, for engines of pairs.
+
+    Parameters
+    ----------
+    as `graph_of_branches`
+    """
+    height, width = (int(n) for n in rng.integers(4, 11, 2))
+    growing, half = _Growing(rng, shape), IntFormat(shape.half_width)
+    channels = growing.channels()
+    growing.add(growing.conv("first", channels, 2, 3, act=IntFormat(8), out=half), height, width)
+    for number in range(int(rng.integers(2, 4))):
+        taken, channels, side = channels, growing.channels(), int(rng.choice([1, 3]))
+        growing.add(growing.conv(f"conv{number}", channels, taken, side, act=half, out=half), height, width)
+    growing.add(average_pooling("mean", channels, (height, width), half, wgt=growing.wgt), height, width)
+    growing.layers.append(growing.conv(CLASSIFIER, 3, channels, 1, act=half))
     return IntegerGraph(name, (2, height, width), tuple(growing.layers), tuple("abc"))

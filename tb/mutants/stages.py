@@ -54,8 +54,14 @@ MORE = {
     "8x4 pairs": "300 302 303 305 307 308 309 310 311 313 315 316 317 318 319 320 322 323 325 328 329 330 332 334",
 }
 
-# And networks of seven to eleven layers.
-GRAPHS = {"4x4": (1, 5, 6, 8), "12x4": (5, 6, 11, 14), "4x12": (5, 6, 14, 16)}
+# And networks of five to eleven layers.
+GRAPHS: dict[str, tuple[int, ...]] = {
+    "4x4": (1, 5, 6, 8),
+    "12x4": (5, 6, 11, 14),
+    "4x12": (5, 6, 14, 16),
+    "4x4 pairs": (3, 5, 7),
+    "8x4 pairs": (3, 9, 12),
+}
 
 STAGES = (
     Stage("sram", "tb.sram.sram_tests", {"Width": 5, "Depth": 3}),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
 from model.program.compile import compile_graph
 from model.program.draw import PAIRED
+from model.program.draw_graph import draw_graph
 from model.program.fit import fitting_shape
 from tb.common.runner import ROOT, SimulationError, default_simulator
 from tb.network.bench import run_jobs
-from tb.network.draws import run_draws, small_draws
+from tb.network.draws import MOST_WORK, run_draws, small_draws, work_of
 from tb.network.whole import Maps, counters_differ, job_of
 from tests.integer_graphs import random_pixels
 from tests.test_program_pairs import narrow_graph
@@ -31,6 +33,16 @@ def test_drawn_layers_equal_golden_and_cycle_model(name: str, tmp_path: Path) ->
     wrong, report = run_draws(draws, tmp_path, default_simulator())
     assert not wrong, "\n".join(f"{index}: {text}" for index, text in wrong.items())
     assert (report.jobs, report.mismatches) == (DRAWS, 0)
+
+
+@pytest.mark.parametrize("name", [name for name, shape in PAIRED.items() if not shape.wgt_power])
+def test_drawn_networks_whose_maps_are_written_in_pairs(name: str, tmp_path: Path) -> None:
+    """What the write-back packs, the next layer reads."""
+    every = (draw_graph(SEED, index, name) for index in count())
+    draws = list(islice((each for each in every if work_of(each.program.shape, each.layers) <= MOST_WORK // 2), 6))
+    wrong, report = run_draws(draws, tmp_path, default_simulator())
+    assert not wrong, "\n".join(f"{index}: {text}" for index, text in wrong.items())
+    assert (report.jobs, report.mismatches) == (len(draws), 0)
 
 
 def test_a_network_is_exact_with_pairs_and_without_on_one_engine(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import cocotb
 import numpy as np
 
 from model.errors import LockstepError
-from model.program.descriptor import COUNT, FIELDS, SIGNED, WRAP, Descriptor, Field
+from model.program.descriptor import COUNT, FIELDS, SIGNED, USED, WRAP, Descriptor, Field
 from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 from tb.network.points import descriptor_points
@@ -23,10 +23,10 @@ OS, SIMD, ROWS, DRAIN, DEPTH = (P[name] for name in ("OutputStationary", "Simd",
 FETCH = 13
 MOST_PIXELS = 1100
 # Bits of a descriptor's words that are no field's, and may be anything.
-FREE = np.array(
-    [~sum((1 << item.width) - 1 << item.low for item in FIELDS if item.word == n) for n in range(FETCH - 1)]
-)
-FREE &= (1 << 32) - 1
+FREE = ~np.array(USED) & ((1 << 32) - 1)
+# Outputs that are a field of the descriptor, as coded.
+SETTINGS = {"passes_n": "passes", "tiles_n": "oc", "shift": "shift", "wide": "wide", "max": "out_max"}
+SETTINGS |= {"out_base": "out_base", "out_map_n": "out_map", "simd": "simd", "out_pair": "out_pair"}
 FAR = 1023  # the largest coordinate; the least is -1 - FAR
 
 
@@ -75,6 +75,7 @@ class Bench:
     def __init__(self, dut: Any, rng: np.random.Generator) -> None:
         self.dut, self.rng = dut, rng
         self.table: dict[int, list[int]] = {}
+        self.words = [0] * len(FREE)  # of the descriptor, as the block has them
 
     async def cycle(self, **inputs: int) -> None:
         """Drive `inputs` and look; the table's answer is driven in the cycle behind."""
@@ -116,7 +117,18 @@ class Bench:
                 for_loader = read(self.dut.passes_n_o), read(self.dut.tiles_n_o)
                 assert for_loader == (told.passes - 1, told.oc - 1)
             assert not read(self.dut.os_o)
+            self.arriving(layer, number)
             await self.step()
+        self.words = self.table[layer][: len(self.words)]
+
+    def arriving(self, layer: int, number: int) -> None:
+        """In cycle `number` of FETCH: a word that came two cycles ago is there, those after it are as they were."""
+        words = [*self.table[layer][: max(0, number - 1)], *self.words[max(0, number - 1) :]]
+        fields = {item.name: words[item.word] >> item.low & (1 << item.width) - 1 for item in FIELDS}
+        for port, name in SETTINGS.items():
+            shown = getattr(self.dut, f"{port}_o")
+            wanted = fields[name] % (1 << len(shown))
+            assert read(shown) == wanted, f"{port} {read(shown)}, expected {wanted} in cycle {number} of FETCH"
 
     def settings(self, told: Descriptor) -> None:
         """What stands still while a layer runs."""
@@ -245,6 +257,25 @@ async def test_every_field_at_its_limits(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
+async def test_pixels_at_the_edge_of_maps_of_any_size(dut: Any) -> None:
+    """Rows and columns far apart, one of which is the last of the map or the first beyond it."""
+    bench = await begin(dut)
+    rng, coverage = bench.rng, Coverage(*(f"{axis} {what}" for axis in "xy" for what in ("at the edge", "beyond it")))
+    one = dict.fromkeys(("dx", "dy", "wx", "wy", "sub", "ic", "oc"), 1) | {"os": 0, "kx": 8, "ky": 8}
+    for _ in range(60):
+        given = dict(one)
+        for axis, size in (("x", "width"), ("y", "height")):
+            start, step = int(rng.integers(-128, 128)), int(rng.choice([-1, 1])) * int(rng.integers(1, 128))
+            places = [start + step * at for at in range(8)]
+            beyond = int(rng.integers(0, 2))
+            edge = max(1, int(rng.choice(places)) + 1 - beyond)
+            coverage.hit(f"{axis} {'beyond it' if beyond else 'at the edge'}", edge - 1 + beyond in places)
+            given |= {f"{axis}_start": start, f"{axis}_k{axis}": step, size: edge}
+        await bench.whole(0, [draw(rng, **given)])
+    coverage.finish()
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def test_the_whole_table_in_one_run(dut: Any) -> None:
     """As many layers as there are, or as one run may have, of one pixel each; up to the last descriptor."""
     bench = await begin(dut)
@@ -364,20 +395,21 @@ async def test_what_is_not_built_in_is_error_6(dut: Any) -> None:
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
 async def test_a_reset_anywhere_ends_a_run(dut: Any) -> None:
-    """In FETCH, RUN and DRAIN; the next run is whole."""
+    """In every cycle of FETCH, in RUN and in DRAIN; the next run is whole."""
     bench = await begin(dut)
-    for place in range(3):
+    for place in (*range(FETCH), "run", "drain"):
         told = draw(bench.rng, wx=3, kx=2)
         bench.table[0] = [*told.encode().tolist(), 0, 0, 0, 0]
         await bench.start(0, 1)
-        if place:
+        if isinstance(place, str):
             await bench.fetch(0, told)
-            await bench.run(told, 1.0, stop=4 if place == 1 else None)
+            await bench.run(told, 1.0, stop=4 if place == "run" else None)
         else:
-            for _ in range(5):
+            for _ in range(place):
                 await bench.cycle()
                 await bench.step()
-        await reset(dut)
+        await reset(dut, cycles=1)
+        bench.words = [0] * len(bench.words)
         await bench.cycle()
         assert [read(getattr(dut, f"{port}_o")) for port in ("busy", "done", "error", "layer", "x_valid")] == [0] * 5
         await bench.step()
