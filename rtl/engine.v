@@ -74,6 +74,7 @@ module engine #(
   localparam integer PsumAddrWidth = (PsumDepth > 1) ? $clog2(PsumDepth) : 1;
   localparam integer WordWidth     = WgtLanes * Rows * WgtWidth;
   localparam integer ParWords      = (MulWidth + BiasWidth + WordWidth - 1) / WordWidth;
+  localparam integer PartWidth     = (ParWords > 1) ? $clog2(ParWords) : 1;
   localparam integer WideWidth     = 32;
   localparam integer SideWidth     = 4;
   localparam integer LineWidth     = Rows * ActWidth;
@@ -179,11 +180,11 @@ module engine #(
   wire                  flit_valid, par_valid;
   wire [GroupWidth-1:0] flit_group;
   wire [ColWidth-1:0]   par_col;
-  wire [7:0]            par_part;
+  wire [PartWidth-1:0]  par_part;
   wire                  sum_swap;
   wire                  ws_ready, ws_par_valid;
   wire [ColWidth-1:0]   ws_par_col;
-  wire [7:0]            ws_par_part;
+  wire [PartWidth-1:0]  ws_par_part;
   wire [WordWidth-1:0]  core_wgt;
 
   loader #(
@@ -223,7 +224,7 @@ module engine #(
       wire [TermWidth-1:0] term_wgt;
       wire                 os_ready, os_par_valid;
       wire [ColWidth-1:0]  os_par_col;
-      wire [7:0]           os_par_part;
+      wire [PartWidth-1:0] os_par_part;
 
       os_loader #(
         .Terms     (Terms),

@@ -17,7 +17,9 @@ module loader #(
   parameter integer ColWidth   = 3,   // bits of a column's number
   parameter integer ParWords   = 1,   // words of a column's parameters
   parameter integer PassWidth  = 20,  // bits of passes - 1
-  parameter integer TileWidth  = 10   // bits of output tiles - 1
+  parameter integer TileWidth  = 10,  // bits of output tiles - 1
+  // derived, leave it
+  parameter integer PartWidth  = (ParWords > 1) ? $clog2(ParWords) : 1
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
@@ -36,7 +38,7 @@ module loader #(
   output wire [GroupWidth-1:0] wgt_group_o,
   output wire                  par_valid_o,
   output wire [ColWidth-1:0]   par_col_o,
-  output wire [7:0]            par_part_o,
+  output wire [PartWidth-1:0]  par_part_o,
   // double buffers
   output wire                  tile_ready_o,
   input  wire                  take_i,      // the tile in the shadow becomes the active one

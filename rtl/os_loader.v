@@ -12,7 +12,9 @@ module os_loader #(
   parameter integer ColWidth  = 3,   // bits of a column's number
   parameter integer ParWords  = 1,   // words of a column's parameters
   parameter integer PassWidth = 20,  // bits of passes - 1
-  parameter integer TileWidth = 10   // bits of output tiles - 1
+  parameter integer TileWidth = 10,  // bits of output tiles - 1
+  // derived, leave it
+  parameter integer PartWidth = (ParWords > 1) ? $clog2(ParWords) : 1
 ) (
   input  wire                       clk_i,
   input  wire                       rst_ni,
@@ -34,7 +36,7 @@ module os_loader #(
   // parameters: the present word goes to requantize
   output wire                       par_valid_o,
   output wire [ColWidth-1:0]        par_col_o,
-  output wire [7:0]                 par_part_o,
+  output wire [PartWidth-1:0]       par_part_o,
   input  wire                       par_take_i,    // the parameters in the shadow become the active ones
   // the word taken is the layer's last although last_i is 0, or is not although it is 1
   output wire                       missing_o,

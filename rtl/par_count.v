@@ -7,22 +7,23 @@
 module par_count #(
   parameter integer Cols     = 8,  // columns with parameters
   parameter integer ColWidth = 3,  // bits of a column's number
-  parameter integer ParWords = 1   // words of a column's parameters
+  parameter integer ParWords = 1,  // words of a column's parameters
+  // derived, leave it
+  parameter integer PartWidth = (ParWords > 1) ? $clog2(ParWords) : 1
 ) (
-  input  wire                clk_i,
-  input  wire                rst_ni,
-  input  wire                clear_i,  // a layer begins, or is given up
-  input  wire                valid_i,  // a parameter word is taken; only while not full
-  input  wire                take_i,   // the parameters in the shadow become the active ones
-  output wire [ColWidth-1:0] col_o,
-  output wire          [7:0] part_o,
-  output wire                done_o,   // it is the tile's last
-  output wire                full_o    // requantize's shadow holds parameters that wait for their swap
+  input  wire                 clk_i,
+  input  wire                 rst_ni,
+  input  wire                 clear_i,  // a layer begins, or is given up
+  input  wire                 valid_i,  // a parameter word is taken; only while not full
+  input  wire                 take_i,   // the parameters in the shadow become the active ones
+  output wire  [ColWidth-1:0] col_o,
+  output wire [PartWidth-1:0] part_o,
+  output wire                 done_o,   // it is the tile's last
+  output wire                 full_o    // requantize's shadow holds parameters that wait for their swap
 );
 
-  localparam integer LastCol   = Cols - 1;
-  localparam integer LastPart  = ParWords - 1;
-  localparam integer PartWidth = (ParWords > 1) ? $clog2(ParWords) : 1;
+  localparam integer LastCol  = Cols - 1;
+  localparam integer LastPart = ParWords - 1;
 
   reg  [ColWidth-1:0] col_q;
   reg [PartWidth-1:0] part_q;
@@ -30,11 +31,9 @@ module par_count #(
 
   wire last_part = part_q == LastPart[PartWidth-1:0];
   wire last_col  = col_q == LastCol[ColWidth-1:0];
-  wire [PartWidth+7:0] part = {8'd0, part_q};
-  wire unused = &{1'b0, part[PartWidth+7:8]};
 
   assign col_o  = col_q;
-  assign part_o = part[7:0];
+  assign part_o = part_q;
   assign done_o = valid_i && last_part && last_col;
   assign full_o = full_q;
 

@@ -19,6 +19,7 @@ module requantize #(
   parameter integer SideWidth  = 3,   // bits that accompany a line unchanged
   // derived, leave them
   parameter integer ParWords   = (MulWidth + BiasWidth + WordWidth - 1) / WordWidth,
+  parameter integer PartWidth  = (ParWords > 1) ? $clog2(ParWords) : 1,
   parameter integer ColWidth   = (Cols > 1) ? $clog2(Cols) : 1
 ) (
   input  wire                      clk_i,
@@ -26,7 +27,7 @@ module requantize #(
   // parameters of the next output tile: word par_part_i of column par_col_i, {B, M} with M lowest
   input  wire                      par_valid_i,
   input  wire [ColWidth-1:0]       par_col_i,
-  input  wire [7:0]                par_part_i,
+  input  wire [PartWidth-1:0]      par_part_i,
   input  wire [WordWidth-1:0]      par_data_i,
   // of the layer
   input  wire [5:0]                shift_i,
@@ -65,13 +66,12 @@ module requantize #(
     end
   end
 
-  genvar c;
+  genvar c, p;
   generate
     for (c = 0; c < Cols; c = c + 1) begin : gen_col
       wire                          here = par_valid_i && par_col_i == c[ColWidth-1:0];
-      reg  [ParWords*WordWidth-1:0] shadow_q;
-      reg  [ParWidth-1:0]           active_q;
-      wire [ParWidth-1:0]           par = swap_i ? shadow_q[ParWidth-1:0] : active_q;
+      reg  [ParWidth-1:0]           shadow_q, active_q;
+      wire [ParWidth-1:0]           par = swap_i ? shadow_q : active_q;
       reg  signed [ProdWidth-1:0]   prod_q;
       reg  [ActWidth-1:0]           code_q;
       reg  [WideWidth-1:0]          wide_q;
@@ -82,14 +82,18 @@ module requantize #(
       wire signed [ProdWidth-1:0]   mul     = {{PsumWidth{par[MulWidth-1]}}, par[0 +: MulWidth]};
       wire signed [ProdWidth-1:0]   sum     = {{MulWidth{sum_i[(c+1)*PsumWidth-1]}}, sum_i[c*PsumWidth +: PsumWidth]};
 
-      always @(posedge clk_i) begin
-        if (!rst_ni)   shadow_q <= {(ParWords*WordWidth){1'b0}};
-        else if (here) shadow_q[par_part_i*WordWidth +: WordWidth] <= par_data_i;
+      for (p = 0; p < ParWords; p = p + 1) begin : gen_part
+        localparam integer Low   = p * WordWidth;
+        localparam integer Width = (ParWidth - Low < WordWidth) ? ParWidth - Low : WordWidth;  // the last need not be full
+        always @(posedge clk_i) begin
+          if (!rst_ni)                                     shadow_q[Low +: Width] <= {Width{1'b0}};
+          else if (here && par_part_i == p[PartWidth-1:0]) shadow_q[Low +: Width] <= par_data_i[Width-1:0];
+        end
       end
 
       always @(posedge clk_i) begin
         if (!rst_ni)                active_q <= {ParWidth{1'b0}};
-        else if (valid_i && swap_i) active_q <= shadow_q[ParWidth-1:0];
+        else if (valid_i && swap_i) active_q <= shadow_q;
       end
 
       always @(posedge clk_i) begin
@@ -106,12 +110,12 @@ module requantize #(
         end
       end
 
-      wire unused = &{1'b0, shadow_q};  // the last word need not be full
-
       always @(*) code_o[c*ActWidth +: ActWidth]   = code_q;
       always @(*) wide_o[c*WideWidth +: WideWidth] = wide_q;
     end
   endgenerate
+
+  wire unused = &{1'b0, par_data_i};  // where one word is more than a column's parameters
 
   assign valid_o = code_valid_q;
   assign side_o  = code_side_q;
@@ -130,11 +134,13 @@ module requantize #(
   localparam integer LastCol  = Cols - 1;
   localparam integer LastPart = ParWords - 1;
   integer i;
-  reg     any_here;  // the column of the parameter word is there
+  reg     any_col, any_part;  // the parameter word's column, and part, is there
 
   always @(*) begin
-    any_here = 1'b0;
-    for (i = 0; i < Cols; i = i + 1) any_here = any_here || par_col_i == i[ColWidth-1:0];
+    any_col  = 1'b0;
+    any_part = 1'b0;
+    for (i = 0; i < Cols; i = i + 1)     any_col  = any_col || par_col_i == i[ColWidth-1:0];
+    for (i = 0; i < ParWords; i = i + 1) any_part = any_part || par_part_i == i[PartWidth-1:0];
   end
 
   always @(posedge clk_i) begin
@@ -142,7 +148,7 @@ module requantize #(
       if ((^{valid_i, par_valid_i}) === 1'bx) $fatal(1, "%m: X on a valid");
       if (valid_i && (^{swap_i, side_i, sum_i, shift_i, max_i}) === 1'bx) $fatal(1, "%m: X beside a valid sum");
       if (par_valid_i && (^{par_col_i, par_part_i, par_data_i}) === 1'bx) $fatal(1, "%m: X in a parameter word");
-      if (par_valid_i && (!any_here || par_part_i > LastPart[7:0]))
+      if (par_valid_i && !(any_col && any_part))
         $fatal(1, "%m: parameter word %0d of column %0d; expected word 0 to %0d, column 0 to %0d",
                par_part_i, par_col_i, LastPart, LastCol);
     end

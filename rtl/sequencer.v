@@ -150,7 +150,7 @@ module sequencer #(
     for (w = 0; w < Words; w = w + 1) begin : gen_word
       localparam integer Step = w + 1;  // in which the table answers
       always @(posedge clk_i) begin
-        if (!rst_ni)                                                  word_q[w] <= 32'd0;
+        if (!rst_ni)                                                word_q[w] <= 32'd0;
         else if (state_q == Fetch && step_q == Step[StepWidth-1:0]) word_q[w] <= desc_data_i;
       end
     end

@@ -39,10 +39,14 @@ PORTS = (
 
 
 def draw(rng: np.random.Generator) -> dict[str, int]:
-    """The bits of every field: any, but modes that are built in and loops over a few pixels that psums hold."""
+    """The bits of every field: any, but modes that are built in and loops over a few pixels that psums hold.
+
+    ``window`` is those of dx and dy together, which output stationary are a pooling window's.
+    """
     values = {item.name: int(rng.integers(0, 1 << item.width)) for item in FIELDS}
-    values |= dict.fromkeys(("dx", "dy", "wx", "wy"), 0)  # 1, each
-    return values | {name: built * values[name] for name, built in BUILT.items()}
+    values |= {name: built * values[name] for name, built in BUILT.items()}
+    values |= dict.fromkeys(("wx", "wy") if values["os"] else ("dx", "dy", "wx", "wy"), 0)  # 1, each
+    return values | {"window": values["dx"] | values["dy"] << 4}
 
 
 async def write(dut: Any, layer: int, values: dict[str, int]) -> None:
@@ -73,7 +77,7 @@ def carried(dut: Any) -> dict[str, tuple[Any, str]]:
     if OS:
         loader, window = looped(dut, "gen_os_loader", "u_os_loader"), looped(dut, "gen_os_window", "u_window")
         told |= {"os_loader passes": (loader.passes_n_i, "passes"), "os_loader tiles": (loader.tiles_n_i, "oc")}
-        told |= {"os_window map": (window.map_n_i, "out_map")}
+        told |= {"os_window map": (window.map_n_i, "out_map"), "os_window window": (window.window_n_i, "window")}
     return told
 
 

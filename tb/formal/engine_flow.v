@@ -117,7 +117,7 @@ module engine_flow #(
   (* inside = "u_loader.group_q" *)     wire [1:0] group;
   (* inside = "u_loader.high_q" *)      wire high;
   (* inside = "u_loader.u_par_count.col_q" *)  wire col;
-  (* inside = "u_loader.u_par_count.part_o" *) wire [7:0] part;
+  (* inside = "u_loader.u_par_count.part_o" *) wire part;
 
   // ---------------------------------------------------------------- where the walk is, in passes
   reg         fresh_q;   // the present pass has not begun
@@ -183,7 +183,7 @@ module engine_flow #(
       if (par && on) assert (pass == passes_n);
       if (par || full) assert (group == 0 && !high);
       if (!par) assert (col == 0 && part == 0);
-      assert (group < Groups && part < 2);
+      assert (group < Groups);
     end
   end
 

@@ -9,13 +9,15 @@ module requantize_equation #(
   parameter integer PsumWidth = 20,
   parameter integer MulWidth  = 28,
   parameter integer BiasWidth = 36,
-  parameter integer WordWidth = 64
+  parameter integer WordWidth = 64,
+  // derived, leave it
+  parameter integer PartWidth = (MulWidth + BiasWidth > WordWidth) ? $clog2((MulWidth + BiasWidth + WordWidth - 1) / WordWidth) : 1
 ) (
   input wire                      clk_i,
   input wire                      rst_ni,
   input wire                      par_valid_i,
   input wire                      par_col_i,
-  input wire [7:0]                par_part_i,
+  input wire [PartWidth-1:0]      par_part_i,
   input wire [WordWidth-1:0]      par_data_i,
   input wire [5:0]                shift_i,
   input wire [ActWidth-1:0]       max_i,

@@ -18,7 +18,7 @@ SETS = [
     (4, 4, 16, 2, 3, 1, 1, 1),
     (4, 4, 8, 1, 4, 5, 0, 1),
     (2, 3, 8, 2, 2, 0, 1, 1),
-    (8, 8, 16, 4, 2, 1, 3, 1),
+    (8, 8, 32, 4, 2, 1, 3, 1),
 ]
 
 
@@ -28,7 +28,7 @@ def test_mac_tile(values: tuple[int, ...]) -> None:
     simulate("mac_tile", "tb.mac_tile.mac_tile_tests", dict(zip(NAMES, values, strict=True)))
 
 
-PLACES = [(4, 16, 2, 2, 1, 1), (8, 24, 4, 1, 0, 3), (2, 12, 1, 3, 5, 0)]
+PLACES = [(4, 16, 2, 2, 1, 1), (8, 32, 4, 1, 0, 3), (2, 12, 1, 3, 5, 0)]
 PLACE_NAMES = ("ActWidth", "PsumWidth", "WgtLanes", "GroupWidth", "Group", "Lane")
 OTHERS = {
     "three exponents, two apart, and zero": PowerFormat(3, zero=True, step=2),

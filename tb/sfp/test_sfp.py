@@ -6,7 +6,7 @@ import pytest
 
 from tb.common.runner import simulate
 
-SETS = [(8, 16), (5, 24), (1, 8), (16, 16)]
+SETS = [(8, 16), (5, 24), (1, 8), (16, 20)]
 
 
 @pytest.mark.parametrize(("cols", "psum_width"), SETS)

@@ -8,7 +8,7 @@ from tb.common.runner import simulate
 
 NAMES = ("Levels", "CountWidth", "AddrWidth", "CoordWidth", "StepsAddr", "StepsY", "StepsX")
 SETS = [
-    (9, 10, 14, 11, 0b111111111, 0b000101010, 0b000010101),
+    (9, 10, 16, 11, 0b111111111, 0b000101010, 0b000010101),
     (4, 3, 5, 4, 0b1011, 0b0110, 0b1101),
     (1, 4, 6, 5, 1, 1, 0),
 ]

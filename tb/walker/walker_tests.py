@@ -148,3 +148,12 @@ async def test_nests_against_nested_loops(dut: Any) -> None:
         bench.coverage.hit("begun again in the middle", stop is not None)
         await bench.walk(levels, start, float(rng.choice([1.0, 1.0, 0.5])), stop)
     bench.coverage.finish()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_each_level_counts_as_far_as_it_can(dut: Any) -> None:
+    """All its steps, the other levels one each: every bit of its index."""
+    bench = await begin(dut)
+    for level in range(LEVELS):
+        levels = [each._replace(steps=1 << COUNT if at == level else 1) for at, each in enumerate(nest(bench.rng))]
+        await bench.walk(levels, (0, 0, 0), 1.0, None)
