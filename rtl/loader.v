@@ -94,7 +94,7 @@ module loader #(
   ) u_par_count (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
-    .clear_i (start_i || stop_i),
+    .clear_i (stop_i),
     .valid_i (par_valid_o),
     .take_i  (par_take_i),
     .col_o   (par_col_o),
@@ -155,6 +155,7 @@ module loader #(
       if (valid_i && last_i === 1'bx)      $fatal(1, "%m: X on last of a valid word");
       if (take_i && !tile_ready_o)         $fatal(1, "%m: a swap without a whole tile in the shadow");
       if (par_take_i && !par_full && !stopped_q) $fatal(1, "%m: a swap of parameters that are not there");
+      if (start_i && on_q)                 $fatal(1, "%m: a layer begins over one that has not ended");
       if (start_i && (full_q || par_full)) $fatal(1, "%m: a layer begins over words that were not used");
     end
   end

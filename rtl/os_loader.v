@@ -75,7 +75,7 @@ module os_loader #(
   ) u_par_count (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
-    .clear_i (start_i || stop_i),
+    .clear_i (stop_i),
     .valid_i (par_valid_o),
     .take_i  (par_take_i),
     .col_o   (par_col_o),
@@ -123,6 +123,8 @@ module os_loader #(
       if ((^{start_i, stop_i, valid_i, term_i, par_take_i}) === 1'bx) $fatal(1, "%m: X on a control input");
       if (valid_i && last_i === 1'bx)  $fatal(1, "%m: X on last of a valid word");
       if (term_i && !term_ready_o)     $fatal(1, "%m: a term is used that is not there");
+      if (start_i && on_q)             $fatal(1, "%m: a layer begins over one that has not ended");
+      if (start_i && par_full)         $fatal(1, "%m: a layer begins over words that were not used");
     end
   end
 `endif

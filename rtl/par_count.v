@@ -13,7 +13,7 @@ module par_count #(
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
-  input  wire                 clear_i,  // a layer begins, or is given up
+  input  wire                 clear_i,  // a layer is given up; one that has ended leaves nothing
   input  wire                 valid_i,  // a parameter word is taken; only while not full
   input  wire                 take_i,   // the parameters in the shadow become the active ones
   output wire  [ColWidth-1:0] col_o,

@@ -6,11 +6,13 @@ layer never begins, for its weights do not come.
 
 from __future__ import annotations
 
+from itertools import islice, product
 from typing import Any
 
 import cocotb
 import numpy as np
 
+from model.golden.blocks import places
 from model.program.descriptor import FIELDS
 from tb.common.drivers import (
     begin_quiet,
@@ -23,11 +25,13 @@ from tb.common.drivers import (
     read,
     reset,
     settled,
+    unpack,
 )
 from tb.common.scoreboard import BitCoverage
 
 P = parameters()
 LAYERS, SIMD, OS = P["Layers"], P["Simd"], P["OutputStationary"]
+BANKS, SEGS, HALVES = max(1, P["Cols"] // P["Rows"]), max(1, P["Rows"] // P["Cols"]), 1 + SIMD
 FETCH = 13  # words of a descriptor, and the last one's latency
 ERROR_EARLY, ERROR_MISSING, ERROR_RANGE = 2, 3, 4
 COUNTERS = ("cycles_o", "waiting_o", "filling_o", "writes_o", "pixels_o")
@@ -108,6 +112,60 @@ async def test_every_field_reaches_the_blocks_that_use_it(dut: Any) -> None:
     coverage.finish()
 
 
+async def requantized(dut: Any, register: str, values: list[int]) -> None:
+    """Up to the cycle in which requantize's line of `values`, a whole window, is the engine's."""
+    await settled(dut)
+    for column, value in enumerate(values):
+        getattr(looped(dut.u_requantize, "gen_col", column), register).value = value
+    dut.u_requantize.code_valid_q.value, dut.u_requantize.code_side_q.value = 1, 3
+    await next_cycle(dut)
+    await settled(dut)
+
+
+def packed(code: int, enables: tuple[bool, ...], pair: int) -> tuple[int, int]:
+    """A memory word of every bank, the parts in `enables` filled with a line of codes, and which bits are written.
+
+    Segments are lanes in turn; the low halves of all of them, then the high ones (`model.golden.blocks.places`).
+    """
+    width, per, half = P["ActWidth"], P["Rows"] // SEGS, P["ActWidth"] // HALVES
+    codes = unpack(code, width, P["Cols"])
+    own = enables.index(True)
+    word = mask = 0
+    for bank, part, lane in product(range(BANKS), range(len(enables)), range(per)):
+        high, segment = divmod(part, SEGS)
+        at = (bank * P["Rows"] + segment * per + lane) * width + high * half
+        filled = part == own or (not pair and segment == own % SEGS)
+        taken = codes[(bank * per + lane) % P["Cols"]] >> (0 if pair else high * half)
+        if enables[part]:
+            mask |= (1 << half) - 1 << at
+            word |= (taken & (1 << half) - 1 if filled else 0) << at
+    return word, mask
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def test_every_bit_of_a_code_is_written_to_its_part_of_a_line(dut: Any) -> None:
+    """Lines of a layer whose tiles have two of them; for readers of single codes and, where there are, of pairs."""
+    await begin_quiet(dut, PORTS)
+    rng = generator()
+    width, lane = P["Cols"] * P["ActWidth"], (1 << P["ActWidth"] // HALVES) - 1
+    for pair in range(1 + SIMD):
+        await begin_layer(dut, out_pair=pair, out_base=5, out_map=1)
+        for _ in range(FETCH + 1):
+            await next_cycle(dut)
+        for address, enables in islice(places(5, 2, SEGS, HALVES, bool(pair)), 12 * SEGS * HALVES):
+            code = int.from_bytes(rng.bytes(width // 8 + 1)) % (1 << width)
+            if pair:  # codes of half the width
+                code = pack([each & lane for each in unpack(code, P["ActWidth"], P["Cols"])], P["ActWidth"])
+            await requantized(dut, "code_q", unpack(code, P["ActWidth"], P["Cols"]))
+            word, mask = packed(code, enables, pair)
+            shown = read(dut.u_core.act_waddr_i), read(dut.u_core.act_wdata_i) & mask
+            assert shown == (address, word), f"pair {pair}, parts {enables}: address, word {shown}, not {address, word}"
+            written = unpack(read(dut.u_core.act_we_i), HALVES * SEGS, BANKS)
+            assert written == [pack([int(part) for part in enables], 1)] * BANKS, f"parts {written}, not {enables}"
+            await next_cycle(dut)
+        await reset(dut)
+
+
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def test_a_start_beyond_the_table_is_refused(dut: Any) -> None:
     """Each bit of the first layer's number and of the count."""
@@ -122,8 +180,12 @@ async def test_a_start_beyond_the_table_is_refused(dut: Any) -> None:
             shown = read(dut.busy_o), read(dut.done_o), read(dut.error_o)
             wanted = (int(not beyond), int(beyond), ERROR_RANGE if beyond else 0)
             assert shown == wanted, f"layers {first}, {count} of them: busy, done, error {shown}; expected {wanted}"
+            assert read(dut.layer_o) == first, f"layer_o {read(dut.layer_o)}; expected the one asked for, {first}"
+            assert read(dut.u_desc_mem.re_i) == (not beyond), "the table is read in FETCH, and else not"
             await next_cycle(dut)
             await reset(dut)
+            await settled(dut)
+            assert not read(dut.u_desc_mem.re_i), "the table is read, and no layer runs"
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -241,11 +303,6 @@ async def test_every_bit_of_a_logit_is_shown(dut: Any) -> None:
         await next_cycle(dut)
     for _ in range(24):
         logits = [int(rng.integers(0, 1 << 32)) for _ in range(P["Cols"])]
-        await settled(dut)
-        for column, logit in enumerate(logits):
-            looped(dut.u_requantize, "gen_col", column).wide_q.value = logit
-        dut.u_requantize.code_valid_q.value = 1
-        await next_cycle(dut)
-        await settled(dut)
+        await requantized(dut, "wide_q", logits)
         assert read(dut.result_o) == pack(logits, 32), f"{read(dut.result_o):#x}, expected {pack(logits, 32):#x}"
         await next_cycle(dut)

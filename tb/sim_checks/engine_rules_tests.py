@@ -50,8 +50,14 @@ async def loader_swap_of_no_parameters(dut: Any) -> None:
 
 @rule
 async def loader_layer_over_a_tile_that_waits(dut: Any) -> None:
-    await show(dut, start=1, passes_n=1)
-    await show(dut, cycles=2, valid=1)
+    await show(dut, start=1)
+    await show(dut, cycles=3, valid=1)
+    await show(dut, start=1)
+
+
+@rule
+async def loader_layer_over_another(dut: Any) -> None:
+    await show(dut, start=1)
     await show(dut, start=1)
 
 

@@ -105,6 +105,20 @@ async def os_loader_unknown_last(dut: Any) -> None:
 
 
 @rule
+async def os_loader_layer_over_another(dut: Any) -> None:
+    await show(dut, start=1)
+    await show(dut, start=1)
+
+
+@rule
+async def os_loader_layer_over_parameters_that_wait(dut: Any) -> None:
+    await show(dut, start=1)
+    await show(dut, valid=1)
+    await show(dut, valid=1, term=1, term_last=1)
+    await show(dut, start=1)
+
+
+@rule
 async def os_loader_term_that_is_not_there(dut: Any) -> None:
     await show(dut, start=1)
     await show(dut, valid=1)  # the parameters

@@ -106,6 +106,7 @@ BROKEN_RULES = [
     ("loader", LOADER, "loader_swap_of_half_a_tile", "a swap without a whole tile in the shadow"),
     ("loader", LOADER, "loader_swap_of_no_parameters", "a swap of parameters that are not there"),
     ("loader", LOADER, "loader_layer_over_a_tile_that_waits", "a layer begins over words that were not used"),
+    ("loader", LOADER, "loader_layer_over_another", "a layer begins over one that has not ended"),
     (
         "par_count",
         {"Cols": 2, "ColWidth": 1, "ParWords": 1},
@@ -153,6 +154,13 @@ BROKEN_RULES = [
     ),
     ("os_loader", OS_LOADER, "os_loader_unknown_stop", "X on a control input"),
     ("os_loader", OS_LOADER, "os_loader_unknown_last", "X on last of a valid word"),
+    ("os_loader", OS_LOADER, "os_loader_layer_over_another", "a layer begins over one that has not ended"),
+    (
+        "os_loader",
+        OS_LOADER,
+        "os_loader_layer_over_parameters_that_wait",
+        "a layer begins over words that were not used",
+    ),
     ("os_loader", OS_LOADER, "os_loader_term_that_is_not_there", "a term is used that is not there"),
     ("os_window", {"Rows": 2}, "os_window_unknown_valid", "X on start or valid"),
     ("os_window", {"Rows": 2}, "os_window_unknown_beginning", "X beside a valid line"),
