@@ -7,7 +7,7 @@ import pytest
 from tb.common.runner import simulate
 
 NAMES = ("Rows", "AddrWidth", "FlagWidth")
-SETS = [(3, 5, 6), (1, 4, 5), (8, 8, 8), (16, 10, 5)]
+SETS = [(3, 5, 6), (1, 4, 5), (8, 8, 9), (16, 10, 5)]
 
 
 @pytest.mark.parametrize("values", SETS, ids=str)
