@@ -214,7 +214,7 @@ def pixels(passes: list[tuple[int, int]]) -> list[tuple[bool, bool, int]]:
 
 
 def dump(rows: int, cols: int, passes: list[tuple[int, int]], stuck: tuple[int, int] | None = None) -> str:
-    """The VCD of an array that `passes` cross; the flag of the PE `stuck` stays 0."""
+    """The VCD of an array that `passes` cross; the flag of the PE `stuck` stays 0. Up to the reset all flags are 1."""
     entering, out = pixels(passes), ["$date now $end $timescale 1ns $end", "$scope module core $end"]
     out += ["$var wire 1 ! clk_i $end", "$scope module u_array $end"]
     codes = {}
@@ -222,13 +222,16 @@ def dump(rows: int, cols: int, passes: list[tuple[int, int]], stuck: tuple[int, 
         for c in range(cols):
             codes[r, c] = (f"v{r}.{c}", f"s{r}.{c}")
             scopes = (f"begin gen_row[{r}]", "module u_row", f"begin gen_col[{c}]", "module u_tile")
-            out += [f"$scope {scope} $end" for scope in scopes] + ["$var wire 1 ! clk_i $end"]
+            out += [f"$scope {scope} $end" for scope in scopes] + [
+                "$var wire 1 ! clk_i $end",
+                "$var wire 1 R rst_ni $end",
+            ]
             out += [
                 f"$var reg 1 {code} {name} $end" for code, name in zip(codes[r, c], ("valid_q", "swap_q"), strict=True)
             ]
             out += ["$upscope $end"] * len(scopes)
-    out += ["$upscope $end $upscope $end $enddefinitions $end", "#0", "$dumpvars", "0!"]
-    out += [f"x{code}" for pair in codes.values() for code in pair] + ["$end"]
+    out += ["$upscope $end $upscope $end $enddefinitions $end", "#0", "$dumpvars", "0!", "0R"]
+    out += [f"1{code}" for pair in codes.values() for code in pair] + ["$end"]
     for edge in range(len(entering) + rows + cols + 4):
         out += [f"#{10 * edge + 5}", "1!"]
         for (r, c), names in codes.items():  # what came in with the cycle that ends here
@@ -236,7 +239,7 @@ def dump(rows: int, cols: int, passes: list[tuple[int, int]], stuck: tuple[int, 
             valid, swap, _ = entering[index] if 0 <= index < len(entering) else (False, False, -1)
             flags = (False, False) if (r, c) == stuck else (valid, swap)
             out += [f"{int(flag)}{name}" for flag, name in zip(flags, names, strict=True)]
-        out += [f"#{10 * edge + 10}", "0!"]
+        out += [f"#{10 * edge + 10}", "0!", "1R"]
     return "\n".join(out) + "\n"
 
 

@@ -329,7 +329,8 @@ def test_network_takes_its_command_from_the_result(tmp_path: Path, monkeypatch, 
     assert "✗" not in page
 
 
-def test_random_takes_its_command_from_the_result(tmp_path: Path) -> None:
+def test_random_takes_its_command_from_the_result(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("INIT", raising=False)
     given = ["--n", "1", "--seed", "5", "--first", "9", "--sim", "icarus"]
     assert random_layers.main([*given, "--out", str(tmp_path)]) == 0
     assert flags("random", tmp_path) == given

@@ -102,14 +102,16 @@ def test_whatever_a_job_depends_on_is_in_its_key(undisturbed, net, monkeypatch, 
     monkeypatch.setenv("LOCKSTEP_RTL", copy_of_rtl(tmp_path / "rtl", "endmodule", "endmodule  // nothing else"))
     others = [keys(), keys("--checks", "1")]
     monkeypatch.delenv("LOCKSTEP_RTL")
-    monkeypatch.setenv("INIT", "random")
+    given = os.environ.get("INIT") or ""
+    monkeypatch.setenv("INIT", "" if given else "random")
     others.append(keys())
-    monkeypatch.delenv("INIT")
+    monkeypatch.setenv("INIT", given)
     others += [{"draw": keys("--images", "0", "--seed", "2").popitem()[1]}]
     assert not any(set(first.values()) & set(other.values()) for other in others)
 
 
 def test_a_fault_fails_and_its_line_repeats_it_alone(here, net, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("INIT", raising=False)
     rtl = copy_of_rtl(tmp_path / "rtl", "total >>> shift_i", "-total >>> shift_i")
     monkeypatch.setenv("LOCKSTEP_RTL", rtl)
     out = ("--out", str(tmp_path / "out"))

@@ -78,17 +78,18 @@ def read(path: Path, frames: int) -> Wavefront:
         passes: list[list[int]] = []
         before = start = cycle = 0
         whole = True
-        for edge in dump.edges(f"{scope}.clk_i", names + swaps):
-            flags = [bit == "1" for bit in edge.values[: len(places)]]
+        for edge in dump.edges(f"{scope}.clk_i", [f"{scope}.rst_ni", *names, *swaps]):
+            reset, *values = edge.values
+            flags = [bit == "1" for bit in values[: len(places)]]
             begin, before = before, edge.time
-            if not busy and not any(flags):
+            if not busy and (reset != "1" or not any(flags)):  # before the reset flags may be any
                 continue
             if len(busy) == MOST_CYCLES:
                 whole = False
                 break
             if not busy:
                 start, cycle = begin, edge.time - begin
-            for index, bit in enumerate(edge.values[len(places) :]):
+            for index, bit in enumerate(values[len(places) :]):
                 count[index] += flags[index] and bit == "1"
             busy.append(sum(flags))
             if len(passes) < frames:

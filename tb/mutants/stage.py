@@ -31,6 +31,7 @@ LIMIT_SECONDS = 300  # of one simulation that usually takes one or two
 FATAL = re.compile(r"^.*?(?:FATAL|%Fatal|%Error): (?P<message>.*)$", re.MULTILINE)
 # How a cocotb test fails on account of the RTL: something differs, never comes, or does not fit its port.
 FAILURES = ("AssertionError", "SimTimeoutError", "OverflowError", "ValueError")
+SOURCE = re.compile(r"(?:[\w.~-]*/)+(\w+\.v)\b")
 RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
 DRAWS = "tb.network.draws"
 OS_DRAWS = "tb.network.os_draws"
@@ -177,8 +178,7 @@ def run_stage(
         kind, test, message = cause(folder) or (Kind.ERROR, "", str(error).partition("\n")[0])
     except TimeoutError:
         kind, message = Kind.ERROR, f"did not end within {seconds} s"
-    message = message.replace(f"{rtl.resolve()}/", "rtl/").strip()
-    return Verdict(stage, checks, kind, test, message, round(time.perf_counter() - started, 2))
+    return Verdict(stage, checks, kind, test, in_rtl(message), round(time.perf_counter() - started, 2))
 
 
 def _run_draws(stage: Stage, rtl: Path, folder: Path, checks: bool) -> tuple[Kind, str, str]:
@@ -229,6 +229,19 @@ def cause(folder: Path) -> tuple[Kind, str, str] | None:
     fatal = FATAL.search(log)
     running = [found["test"] for found in RUNNING.finditer(log[: fatal.start()])] if fatal else []
     return (Kind.ASSERTION, running[-1], fatal["message"]) if fatal and running else None
+
+
+def in_rtl(message: str) -> str:
+    """`message` with the sources in it named as they are in the tree, wherever the simulated copies are.
+
+    >>> in_rtl("/some/where/random/sfp.v:68: syntax error")
+    'rtl/sfp.v:68: syntax error'
+    """
+
+    def named(found: re.Match[str]) -> str:
+        return f"rtl/{found[1]}" if (ROOT / "rtl" / found[1]).is_file() else found[0]
+
+    return SOURCE.sub(named, message).strip()
 
 
 def _text(folder: Path, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tb.common.runner import SimulationError, check_results, simulate
 from tb.common.tools import ToolError
 from tb.mutants.campaign import told
-from tb.mutants.stage import Kind, Stage, Verdict, cause, run_stage
+from tb.mutants.stage import Kind, Stage, Verdict, cause, in_rtl, run_stage
 from tb.mutation.forked import CHOSEN, ENDED, LIMIT, NUMBERS, TESTS
 
 FORKED = "tb.mutation.forked"
@@ -93,10 +93,10 @@ def _try_tests(stage: Stage, numbers: Sequence[int], rtl: Path, folder: Path) ->
     except SimulationError as error:
         raise ToolError(f"{stage.name} without a mutant: {error}") from error
     (place,) = (path.parent for path in folder.rglob("built.sha256"))
-    return {number: _read(stage, place / f"mutant_{number}", rtl) for number in numbers}
+    return {number: _read(stage, place / f"mutant_{number}") for number in numbers}
 
 
-def _read(stage: Stage, folder: Path, rtl: Path) -> Verdict:
+def _read(stage: Stage, folder: Path) -> Verdict:
     """What a mutant has left in its folder."""
     seconds = float((folder / ENDED).read_text())
     kind, test, message = Kind.PASSED, "", ""
@@ -105,4 +105,4 @@ def _read(stage: Stage, folder: Path, rtl: Path) -> Verdict:
     except SimulationError as error:
         late = f"did not end within {LIMIT_SECONDS} s" if seconds >= LIMIT_SECONDS else str(error).partition("\n")[0]
         kind, test, message = cause(folder) or (Kind.ERROR, "", late)
-    return Verdict(stage, True, kind, test, message.replace(f"{rtl.resolve()}/", "rtl/").strip(), seconds)
+    return Verdict(stage, True, kind, test, in_rtl(message), seconds)

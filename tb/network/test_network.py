@@ -183,11 +183,10 @@ def test_fault_in_the_rtl_is_found(module: str, tmp_path: Path) -> None:
 
 
 def edges(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """In how many cycles each signal of the engine is 1, counted in the dump at the edges that end them."""
+    """In how many cycles behind the reset each signal of the engine is 1, counted in the dump at their last edges."""
     with Dump(folder / "waves.vcd") as dump:
-        found = [
-            edge.values for edge in dump.edges("network_tb.dut.clk_i", [f"network_tb.dut.{name}" for name in names])
-        ]
+        signals = [f"network_tb.dut.{name}" for name in (*names, "rst_ni")]
+        found = [edge.values for edge in dump.edges("network_tb.dut.clk_i", signals) if edge.values[-1] == "1"]
     return {name: sum(values[at] == "1" for values in found) for at, name in enumerate(names)}
 
 

@@ -88,7 +88,11 @@ class Bench:
                 at, used = at + 1, 0
                 data = int(rng.integers(0, 1 << 30)) & ((1 << TERMS * WIDTH) - 1)
             await next_cycle(dut)
-        dut.valid_i.value = dut.term_i.value = dut.par_take_i.value = 0
+        dut.valid_i.value = dut.term_i.value = 0
+        if stop is None:  # a layer ends with its last sum, which takes the last parameters
+            dut.par_take_i.value = int(full)
+            await next_cycle(dut)
+        dut.par_take_i.value = 0
         return told
 
 
