@@ -176,10 +176,12 @@ async def test_layers_of_any_length_end_where_they_should(dut: Any) -> None:
     """Passes and output tiles up to those that their counts have bits for; what lies in the middle is left out."""
     bench = await begin(dut)
     for bit in range(2, len(dut.passes_n_i)):
-        for last in (1 << bit, (1 << bit) + 1):  # but for the bit, that is the first pass or the one after it
+        some = bench.rng.integers(1 << bit, 2 << bit, 2).tolist()
+        for last in (1 << bit, (1 << bit) + 1, *some):  # but for the bit, that is the first pass or the one after it
             await bench.long_layer(4, 1, pass_q=last - 2)
     for bit in range(2, len(dut.tiles_n_i)):
-        await bench.long_layer(1, 4, tile_q=(1 << bit) - 2)
+        for last in (1 << bit, *bench.rng.integers(1 << bit, 2 << bit, 3).tolist()):
+            await bench.long_layer(1, 4, tile_q=last - 2)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -119,9 +119,11 @@ async def test_layers_of_any_length_end_where_they_should(dut: Any) -> None:
     """Passes and output tiles up to those that their counts have bits for; what lies in the middle is left out."""
     bench = await begin(dut)
     for bit in range(2, len(dut.passes_n_i)):
-        assert await bench.layer(4, 1, TERMS, pass_q=(1 << bit) - 2) == []
+        for last in (1 << bit, *bench.rng.integers(1 << bit, 2 << bit, 2).tolist()):
+            assert await bench.layer(4, 1, TERMS, pass_q=last - 2) == []
     for bit in range(2, len(dut.tiles_n_i)):
-        assert await bench.layer(1, 4, 1, tile_q=(1 << bit) - 2) == []
+        for last in (1 << bit, *bench.rng.integers(1 << bit, 2 << bit, 2).tolist()):
+            assert await bench.layer(1, 4, 1, tile_q=last - 2) == []
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
