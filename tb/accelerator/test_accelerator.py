@@ -32,6 +32,11 @@ def test_accelerator(tests: str, array: str) -> None:
     simulate("accelerator", f"tb.accelerator.{tests}", SMALL | ARRAYS[array])
 
 
+def test_wires_of_a_wide_accelerator() -> None:
+    """An activation line as wide as its bus, eight logits in a line."""
+    simulate("accelerator", "tb.accelerator.wire_tests", SMALL | {"Rows": 8, "Cols": 8})
+
+
 FORMATS = {name: weight_parameters(named(name)) for name in NAMES}
 EVERY = SMALL | ARRAYS["4x4"] | {"PsumWidth": 22}
 
