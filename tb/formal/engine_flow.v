@@ -133,7 +133,6 @@ module engine_flow #(
       pass_q   <= 20'd0;
       tile_q   <= 11'd0;
       over_q   <= 1'b0;
-      flying_q <= 11'd0;
     end else begin
       if (x_valid) begin
         fresh_q <= pass_end;
@@ -143,13 +142,15 @@ module engine_flow #(
           if (pass_q == passes_n) tile_q <= tile_q + 11'd1;
         end
       end
-      flying_q <= flying_q + (x_valid && p_swap) - par_take;
     end
+    if (!rst_ni || load_stop) flying_q <= 11'd0;
+    else                      flying_q <= flying_q + (x_valid && p_swap) - par_take;
   end
 
   initial assume (!rst_ni);
 
   always @(*) begin
+    if (load_start) assume (flying_q == 0);  // DRAIN lasts until each line that was issued has left the array
     if (state == StRun) begin  // the walk: walker_order, and the descriptor's counts
       assume (&first[3:0] == fresh_q);
       assume (&last[7:4] == (pass_q == passes_n));
@@ -182,8 +183,14 @@ module engine_flow #(
       assert (flying_q <= 1 && {9'd0, par_full} == sets - issued + flying_q[9:0]);
       if (par && on) assert (pass == passes_n);
       if (par || full) assert (group == 0 && !high);
-      if (!par) assert (col == 0 && part == 0);
+      if (!par || !on) assert (col == 0 && part == 0);
+      if (pass_q == passes_n && tile_q == tiles_n && !fresh_q) assert (!full);
       assert (group < Groups);
+    end
+    // a layer leaves nothing to the next one, whatever became of it
+    if (rst_ni && state != StRun) begin
+      assert (!on && !full && col == 0 && part == 0);
+      assert (flying_q <= 1 && par_full == flying_q[0]);
     end
   end
 
