@@ -6,7 +6,7 @@ import pytest
 
 from tb.common.runner import simulate
 
-SETS = [(32, 64), (128, 36), (5, 3), (16, 2), (64, 4), (32, 8), (16, 16), (8, 32)]
+SETS = [(32, 64), (128, 36), (5, 3), (16, 2), (64, 4), (32, 8), (16, 16), (12, 20), (8, 32)]
 
 
 @pytest.mark.parametrize(("width", "depth"), SETS)
