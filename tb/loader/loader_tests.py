@@ -120,10 +120,11 @@ class Bench:
         for _ in range(3):
             await self.step(1.0, eager)
 
-    async def long_layer(self, passes: int, tiles: int, **counts: int) -> None:
+    async def long_layer(self, passes: int, tiles: int, *, whole: bool = True, **counts: int) -> None:
         """A layer whose middle is left out: played are its first pass or tile and, after a jump of `counts`, the rest.
 
         The words are those of a layer of `passes` passes and `tiles` tiles, which there is nothing else to tell from.
+        One that is not played as a whole is given up behind the first pass of its second tile.
         """
         dut = self.dut
         await self.start(passes, tiles)
@@ -131,13 +132,18 @@ class Bench:
             counts.get("pass_q", passes - 3) + 2,
             counts.get("tile_q", tiles - 3) + 2,
         )
-        first = sum(isinstance(word, Flit) for word in self.words) // (passes * tiles) + (tiles > 1) * COLS * PAR_WORDS
+        flits = sum(isinstance(word, Flit) for word in self.words) // (passes * tiles)
+        first = flits + (passes == 1) * COLS * PAR_WORDS
+        end = len(self.words) if whole else len(self.words) // tiles + flits
         while self.at < first or self.full or self.par_full:
             await self.step(float(self.at < first), 1.0, par_eager=1.0)
         dut.valid_i.value = dut.take_i.value = dut.par_take_i.value = 0
         await deposit(dut, **counts)
-        while self.at < len(self.words):
+        while self.at < end:
             await self.step(1.0, 1.0, par_eager=1.0)
+        if not whole:
+            await self.stop()
+            return
         for _ in range(3):
             await self.step(1.0, 1.0, par_eager=1.0)
 
@@ -179,6 +185,7 @@ async def test_layers_of_any_length_end_where_they_should(dut: Any) -> None:
         some = bench.rng.integers(1 << bit, 2 << bit, 2).tolist()
         for last in (1 << bit, (1 << bit) + 1, *some):  # but for the bit, that is the first pass or the one after it
             await bench.long_layer(4, 1, pass_q=last - 2)
+        await bench.long_layer(4, 2, pass_q=(1 << bit) - 2, whole=False)  # its next tile does not begin with parameters
     for bit in range(2, len(dut.tiles_n_i)):
         for last in (1 << bit, *bench.rng.integers(1 << bit, 2 << bit, 3).tolist()):
             await bench.long_layer(1, 4, tile_q=last - 2)
