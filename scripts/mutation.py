@@ -19,6 +19,7 @@ from model.files import alone, write_json
 from scripts.guard import guarded
 from scripts.numbers import cores, positive, tools_at_a_time, whole_number
 from tb.common.jobs import Job, Result, finish_all
+from tb.common.runner import default_simulator
 from tb.common.sources import contained, read_rtl
 from tb.formal.prove import find_tools
 from tb.mutants.stages import STAGES
@@ -47,8 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     jobs, rtl = tools_at_a_time(args.jobs), read_rtl()
     if args.module not in (None, *rtl):
         raise LockstepError(f"there is no module {args.module!r}; expected one of {', '.join(rtl)}")
-    if os.environ.get("SIM") not in (None, "", "icarus"):
-        raise LockstepError(f"SIM={os.environ['SIM']} cannot be used here: mutants run on Icarus; expected SIM=icarus")
+    if default_simulator() != "icarus":
+        raise LockstepError(
+            f"SIM={default_simulator()} cannot be used here: mutants run on Icarus; expected SIM=icarus"
+        )
     out = args.out.resolve()
     with alone(out / "lock", f"`make mutation` in {args.out}"):
         (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind

@@ -14,7 +14,6 @@ from model.program.array import EngineShape
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
 Shape = tuple[int, int, int]
-CLASSIFIER = "classifier"
 STEPS = 5  # layers between the first one and what is needed to end
 
 
@@ -54,12 +53,13 @@ class _Growing:
         *,
         act: IntFormat | None = None,
         out: IntFormat | None = None,
+        logits: bool = False,
         groups: int = 1,
         inputs: tuple[str, ...] = (),
     ) -> Layer:
         """A layer that keeps the size of its map and spreads its psums over the codes; `ins` in all.
 
-        Formats that are not given are the engine's; the classifier has logits.
+        Formats that are not given are the engine's.
         """
         act, out = act or self.act, out or self.act
         weight = self.rng.integers(self.wgt.min, self.wgt.max + 1, (outs, ins // groups, side, side)).astype(np.int8)
@@ -69,7 +69,7 @@ class _Growing:
         multiplier = np.maximum(slope * 2.0**shift, 1).astype(np.int64) * self.rng.choice([1, 1, -1], outs)
         bias = np.full(outs, (out.levels // 4) << shift, np.int64)
         padding = (side // 2, side // 2)
-        form = None if name == CLASSIFIER else out
+        form = None if logits else out
         return Layer(
             name, weight, self.wgt, act, multiplier, bias, shift, form, padding=padding, groups=groups, inputs=inputs
         )
@@ -109,7 +109,7 @@ class _Growing:
                 mean = average_pooling(f"all-{name}", channels, (height, width), self.act, source=name, wgt=self.wgt)
                 self.add(mean, height, width)
         taken = sum(self.maps[name][0] for name in self.unused)
-        self.layers.append(self.conv(CLASSIFIER, 3, taken, 1, inputs=tuple(self.unused)))
+        self.layers.append(self.conv("classifier", 3, taken, 1, logits=True, inputs=tuple(self.unused)))
 
 
 def graph_of_branches(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
@@ -137,7 +137,8 @@ def graph_in_a_row(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
 
     Parameters
     ----------
-    as `graph_of_branches`
+    rng, shape, name
+        As for `graph_of_branches`.
     """
     height, width = (int(n) for n in rng.integers(4, 11, 2))
     growing, half = _Growing(rng, shape), IntFormat(shape.half_width)
@@ -147,5 +148,5 @@ def graph_in_a_row(rng: Rng, shape: EngineShape, name: str) -> IntegerGraph:
         taken, channels, side = channels, growing.channels(), int(rng.choice([1, 3]))
         growing.add(growing.conv(f"conv{number}", channels, taken, side, act=half, out=half), height, width)
     growing.add(average_pooling("mean", channels, (height, width), half, wgt=growing.wgt), height, width)
-    growing.layers.append(growing.conv(CLASSIFIER, 3, channels, 1, act=half))
+    growing.layers.append(growing.conv("classifier", 3, channels, 1, act=half, logits=True))
     return IntegerGraph(name, (2, height, width), tuple(growing.layers), tuple("abc"))

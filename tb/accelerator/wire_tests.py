@@ -12,7 +12,7 @@ import cocotb
 
 from model.golden.bus import COUNTERS
 from tb.accelerator.work import engine_shape
-from tb.common.drivers import begin_quiet, deposit, generator, next_cycle, pack, parameters, read, settled
+from tb.common.drivers import any_word, begin_quiet, deposit, generator, next_cycle, pack, parameters, read, settled
 from tb.common.scoreboard import BitCoverage
 
 P = parameters()
@@ -47,8 +47,7 @@ async def test_every_bit_of_the_buses_is_where_it_belongs(dut: Any) -> None:
     }
     coverage = BitCoverage({name: width for name, (_, width) in places.items()})
     for _ in range(40):
-        given = {name: int.from_bytes(rng.bytes(len(getattr(dut, name)) // 8 + 1)) for name in ANY}
-        given = {name: value % (1 << len(getattr(dut, name))) for name, value in given.items()}
+        given = {name: any_word(rng, len(getattr(dut, name))) for name in ANY}
         for name, value in given.items():
             getattr(dut, name).value = value
         await settled(dut)
@@ -90,7 +89,7 @@ async def test_the_load_address_is_the_engines(dut: Any) -> None:
     await begin(dut)
     rng = generator()
     for line in range(P["ActDepth"] + 2):
-        data = int.from_bytes(rng.bytes(LINE // 8 + 1)) % (1 << LINE)
+        data = any_word(rng, LINE)
         dut.s_axis_act_tdata.value, dut.s_axis_act_tvalid.value = data, 1
         await settled(dut)
         shown = read(dut.u_engine.load_addr_i), read(dut.u_engine.load_data_i), read(dut.s_axis_act_tready)

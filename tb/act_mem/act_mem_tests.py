@@ -8,7 +8,18 @@ import cocotb
 import numpy as np
 
 from model.golden.blocks import Memory
-from tb.common.drivers import begin_quiet, generator, looped, next_cycle, pack, parameters, read, settled, unpack
+from tb.common.drivers import (
+    any_word,
+    begin_quiet,
+    generator,
+    looped,
+    next_cycle,
+    pack,
+    parameters,
+    read,
+    settled,
+    unpack,
+)
 from tb.common.scoreboard import Coverage, Scoreboard
 
 P = parameters()
@@ -48,7 +59,7 @@ class Golden:
 
 def random_words(rng: np.random.Generator) -> Words:
     """A word for every part."""
-    return [[int.from_bytes(rng.bytes(8)) % (1 << PART) for _ in range(SEGS)] for _ in range(BANKS)]
+    return [[any_word(rng, PART) for _ in range(SEGS)] for _ in range(BANKS)]
 
 
 def drive(dut: Any, line: int, words: Words, enables: list[list[bool]]) -> None:

@@ -133,6 +133,11 @@ async def cycles_later(dut: Any, cycles: int) -> None:
     await RisingEdge(dut.clk_i)
 
 
+def any_word(rng: np.random.Generator, width: int) -> int:
+    """A number of `width` random bits, however many these are."""
+    return int.from_bytes(rng.bytes(-(-width // 8))) % (1 << width)
+
+
 async def deposit(dut: Any, **registers: int) -> None:
     """One cycle, with the inputs as they are, in which registers get values that they would have after a long time.
 

@@ -15,6 +15,7 @@ import numpy as np
 from model.golden.blocks import places
 from model.program.descriptor import FIELDS
 from tb.common.drivers import (
+    any_word,
     begin_quiet,
     deposit,
     generator,
@@ -153,7 +154,7 @@ async def test_every_bit_of_a_code_is_written_to_its_part_of_a_line(dut: Any) ->
         for _ in range(FETCH + 1):
             await next_cycle(dut)
         for address, enables in islice(places(5, 2, SEGS, HALVES, bool(pair)), 12 * SEGS * HALVES):
-            code = int.from_bytes(rng.bytes(width // 8 + 1)) % (1 << width)
+            code = any_word(rng, width)
             if pair:  # codes of half the width
                 code = pack([each & lane for each in unpack(code, P["ActWidth"], P["Cols"])], P["ActWidth"])
             await requantized(dut, "code_q", unpack(code, P["ActWidth"], P["Cols"]))
@@ -208,7 +209,7 @@ async def test_every_bit_of_a_word_reaches_the_array_and_the_parameters(dut: Any
     await begin_quiet(dut, PORTS)
     rng = generator()
     for _ in range(24):
-        word, line = (int.from_bytes(rng.bytes(128)) % (1 << len(port)) for port in (dut.wgt_data_i, dut.load_data_i))
+        word, line = (any_word(rng, len(port)) for port in (dut.wgt_data_i, dut.load_data_i))
         dut.wgt_data_i.value, dut.load_data_i.value, dut.load_valid_i.value = word, line, 1
         dut.load_addr_i.value = int(rng.integers(0, P["ActDepth"]))
         await settled(dut)

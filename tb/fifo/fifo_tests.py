@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.bus import Fifo
-from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import any_word, begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage
 
 WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
@@ -40,7 +40,7 @@ async def test_order_is_kept_through_any_traffic(dut: Any) -> None:
     for phase in range(30):
         filling, taking = ((0.9, 0.2), (0.2, 0.9), (0.9, 0.9))[phase % 3]
         for _ in range(3 * DEPTH + 5):
-            push = int.from_bytes(rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH)
+            push = any_word(rng, WIDTH)
             pushing, pop = not fifo.full and rng.random() < filling, fifo.head is not None and rng.random() < taking
             coverage.hit("full", fifo.full)
             coverage.hit("empty again", phase > 0 and fifo.head is None)

@@ -51,7 +51,8 @@ class Trial:
     def key(self) -> str:
         """Hash of everything that the result depends on."""
         patch = self.mutant.path.read_text(encoding="utf-8") if self.mutant else None
-        told = [patch, dict(self.rtl), [asdict(stage) for stage in self.stages], self.surroundings, self.checks]
+        ours = Path(__file__).read_text(encoding="utf-8")
+        told = [patch, dict(self.rtl), [asdict(stage) for stage in self.stages], self.surroundings, self.checks, ours]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def run(self) -> Result:

@@ -36,8 +36,7 @@ RUNNING = re.compile(r"running \S*?(?P<test>\w+) \(\d+/\d+\)")
 DRAWS = "tb.network.draws"
 OS_DRAWS = "tb.network.os_draws"
 DRAW_SEED = 1
-# Beside what the tests import: who runs them, and the testbench of drawn layers.
-RUNNERS = ("tb.common.runner", DRAWS, OS_DRAWS)
+# The testbench of drawn layers, which nobody imports.
 BESIDE = (ROOT / "tb" / "network" / "network_tb.v",)
 
 
@@ -73,14 +72,14 @@ def depends(stages: Sequence[Stage], rtl: Mapping[str, str], *runners: str) -> s
     stages : sequence of Stage
     rtl : mapping of module name to source
     runners : str
-        Modules by which they are run, beside RUNNERS.
+        Modules by which they are run, beside this one.
     """
     digest = hashlib.sha256(_tools_and_seed().encode())
     for stage in stages:
         digest.update(repr(stage).encode())
         for module in sorted(contained(stage.top, rtl)):
             digest.update(rtl[module].encode())
-        digest.update(_files(stage.tests, *RUNNERS, *runners))
+        digest.update(_files(stage.tests, __name__, *runners))
     return digest.hexdigest()
 
 
@@ -97,7 +96,7 @@ def _tools_and_seed() -> str:
     """The simulators, Python, what it imports, and what the environment says about them, as text."""
     programs = [Path(found).resolve() for name in ("vvp", "verilator") if (found := shutil.which(name))]
     versions = {name: importlib.metadata.version(name) for name in ("cocotb", "numpy")}
-    chosen = {name: os.environ.get(name) for name in ("SIM", "SEED")}
+    chosen = {name: os.environ.get(name) for name in ("SIM", "SEED", "INIT")}
     told = [platform.python_version(), versions, chosen, [(str(path), path.stat().st_mtime_ns) for path in programs]]
     return json.dumps(told, sort_keys=True)
 

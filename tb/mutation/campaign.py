@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tb.mutation import contract, equivalence, netlist, subject, transition
 from tb.mutation.contract import with_assumptions
 from tb.mutation.netlist import Mutation, elaborated, flattened, insert, list_mutations
 from tb.mutation.subject import Subject, elaborate, subjects
-from tb.mutation.transition import write_transition
+from tb.mutation.transition import Transition, write_transition
 from tb.mutation.trial import FORKED, judge_all
 
 BATCH = 10  # mutants that one simulator is started for
@@ -105,32 +104,42 @@ class Campaign:
         def work() -> Mapping[str, Any]:
             here = self.out / name
             shutil.rmtree(here, ignore_errors=True)
-            yosys, sources = self.tools["yosys"], {**self.rtl, each.module: with_assumptions(self.rtl[each.module])}
+            sources = {**self.rtl, each.module: with_assumptions(self.rtl[each.module])}
             here.mkdir(parents=True)
             shutil.copy(folder / "mutated.il", here)
-            below = len(contained(each.module, self.rtl)) > 1
-            for whole, free in product((False, True)[: 1 + below], (True, False)):
-                read = [*elaborated(each, sources, here, "-formal -DSIM_CHECKS"), "rename -top contract"]
-                read += flattened(each.module, "contract", self.rtl) if whole else []
-                read += ["opt -keepdc", "wreduce -keepdc", "memory_collect"]
-                read += ["delete -port o:*", "opt_clean"]  # what its checks do not look at
-                owed = write_transition(yosys, read, here, "contract", free_products=free)
-                nets = {net for bits in owed.places.values() for net, _ in bits}
-                design = ["read_rtlil mutated.il"]
-                design += flattened(each.module, f"{each.module}_mutants", self.rtl) if whole else []
-                step = write_transition(yosys, design, here, "next", nets, free_products=free)
-                if free and (not step.products or step.products != owed.products):
-                    continue
-                verilog = {file: (here / f"{file}.v").read_text() for file in ("next", "contract")}
-                answer = equivalence.compare(step, owed, number, self.tools, verilog, here / "model")
+            for whole in (False, True)[: len(contained(each.module, self.rtl))]:
+                for free in (True, False):
+                    step, owed = self._transitions(each, sources, here, whole, free)
+                    if step.products != owed.products:
+                        continue  # not the same multipliers: none of them is free
+                    verilog = {file: (here / f"{file}.v").read_text() for file in ("next", "contract")}
+                    answer = equivalence.compare(step, owed, number, self.tools, verilog, here / "model")
+                    # A difference is none with products that are not the factors', or if nobody below minds.
+                    if answer.verdict is equivalence.Equivalence.EQUIVALENT or not step.products:
+                        break
                 if answer.verdict is equivalence.Equivalence.EQUIVALENT:
-                    break  # a difference is none with products that are not the factors', or if nobody below minds
+                    break
             told = {field: value for field, value in answer._asdict().items() if field != "trace"}
             return {**told, "assumed": len(owed.owed), "trace": str(answer.trace) if answer.trace else None}
 
         ours = [_text(transition), _text(equivalence), _text(contract), _text(write_model)]
         told = [self._sources(each), each.parameters, mutations[number - 1].command, number, *ours]
         return self._job(name, "proof", each.module, told, work, subject=each.name, number=number)
+
+    def _transitions(
+        self, each: Subject, sources: Text, here: Path, whole: bool, free: bool
+    ) -> tuple[Transition, Transition]:
+        """Write ``next.v``, of the netlist in `here`, and ``contract.v``; with the modules below where `whole`."""
+        yosys = self.tools["yosys"]
+        read = [*elaborated(each, sources, here, "-formal -DSIM_CHECKS"), "rename -top contract"]
+        read += flattened(each.module, "contract", self.rtl) if whole else []
+        read += ["opt -keepdc", "wreduce -keepdc", "memory_collect"]
+        read += ["delete -port o:*", "opt_clean"]  # what its checks do not look at
+        owed = write_transition(yosys, read, here, "contract", free_products=free)
+        nets = {net for bits in owed.places.values() for net, _ in bits}
+        design = ["read_rtlil mutated.il"]
+        design += flattened(each.module, f"{each.module}_mutants", self.rtl) if whole else []
+        return write_transition(yosys, design, here, "next", nets, free_products=free), owed
 
     @property
     def builds(self) -> Path:

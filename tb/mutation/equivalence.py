@@ -3,9 +3,8 @@
 Two copies of the next-state function, one with selector 0, one with the mutant's, begin in the same state, any state,
 with the reset held for the first cycle; then every input is free, reset and what the modules below answer included, but
 for what the block's own SIM_CHECKS forbid (`tb.mutation.contract`). All outputs, those to the modules below included,
-must be the same in every cycle after the first. The inductive step may use that the registers of
-both are the same, of those for which that is inductive itself: registers in which they do differ are left out one after
-the other until it is.
+must be the same in every cycle after the first. The inductive step may use that the registers of both are the same, of
+those for which that is inductive itself: registers in which they differ are left out one after the other until it is.
 """
 
 from __future__ import annotations

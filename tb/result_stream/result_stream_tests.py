@@ -9,7 +9,7 @@ import cocotb
 
 from model.golden.blocks import Line
 from model.golden.bus import results
-from tb.common.drivers import generator, next_cycle, pack, parameters, read, reset, settled, start_clock
+from tb.common.drivers import any_word, generator, next_cycle, pack, parameters, read, reset, settled, start_clock
 from tb.common.scoreboard import Coverage
 
 COLS, WIDTH, DEPTH = (parameters()[name] for name in ("Cols", "Width", "Depth"))
@@ -34,7 +34,7 @@ class Bench:
 
     def line(self) -> Line:
         """A random line."""
-        return tuple(int.from_bytes(self.rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH) for _ in range(COLS))
+        return tuple(any_word(self.rng, WIDTH) for _ in range(COLS))
 
     async def cycle(self, line: Line | None = None, end: bool = False, ready: bool = False) -> bool:
         """Drive one cycle, check the words; True when the line was lost."""

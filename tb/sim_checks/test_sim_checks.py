@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tb.common.runner import ROOT, SimulationError, simulate
+from tb.common.runner import ROOT, SimulationError, default_simulator, simulate
 
 TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
 LEVEL5 = TILE | {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
@@ -333,7 +333,7 @@ def test_every_rule_is_broken_here() -> None:
 
 @pytest.mark.parametrize(("top", "parameters", "name", "message"), BROKEN_RULES, ids=rule_ids(BROKEN_RULES))
 def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, message: str) -> None:
-    if os.environ.get("SIM") == "verilator" and name in NEED_X:
+    if default_simulator() == "verilator" and name in NEED_X:
         pytest.skip("Verilator has no X")
     if os.environ.get("INIT") == "random" and name in NEED_NEVER_WRITTEN:
         pytest.skip("no word of a memory is X at the start")

@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 
 from model.golden.blocks import Memory
-from tb.common.drivers import begin_quiet, generator, next_cycle, parameters, read, reset, settled
+from tb.common.drivers import any_word, begin_quiet, generator, next_cycle, parameters, read, reset, settled
 from tb.common.scoreboard import Coverage, Scoreboard
 
 WIDTH, DEPTH = parameters()["Width"], parameters()["Depth"]
@@ -33,7 +33,7 @@ async def test_every_word_reads_back(dut: Any) -> None:
     """Write all, read all: no two addresses share a word and no bit is stuck."""
     await begin(dut)
     rng = generator()
-    drawn = [int.from_bytes(rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH) for _ in range(DEPTH)]
+    drawn = [any_word(rng, WIDTH) for _ in range(DEPTH)]
     for flip in (0, (1 << WIDTH) - 1, 0):
         memory, board = Memory(DEPTH), Scoreboard("sram", "word")
         await fill(dut, memory, [word ^ flip for word in drawn])
@@ -62,7 +62,7 @@ async def test_both_ports_at_once(dut: Any) -> None:
     read_last = written_last = -1
     for cycle in range(400):
         near = int(rng.integers(0, min(DEPTH, 4)))  # few addresses, so that collisions happen
-        write = (near, int.from_bytes(rng.bytes(-(-WIDTH // 8))) % (1 << WIDTH)) if rng.random() < 0.6 else None
+        write = (near, any_word(rng, WIDTH)) if rng.random() < 0.6 else None
         address = (near if rng.random() < 0.6 else int(rng.integers(0, DEPTH))) if rng.random() < 0.6 else None
         dut.we_i.value, dut.re_i.value = int(write is not None), int(address is not None)
         dut.waddr_i.value, dut.wdata_i.value = write or (int(rng.integers(0, DEPTH)), int(rng.integers(0, 2)))
