@@ -20,7 +20,10 @@ import torch._dynamo  # an optimizer loads it, which takes longer than the train
 
 from model.network import train
 from model.network.processes import joined, process_index
+from model.network.recipe import Leg
 from tests.trained import recipe, small_network, stripes
+
+PLAN = recipe(2, 2, cutout=1, float=Leg(2, 0.1, 0.25, 5e-4, cutmix=0.5, small=0.5, small_side=3))
 
 
 def rank(apart: bool) -> None:
@@ -30,7 +33,7 @@ def rank(apart: bool) -> None:
     train.to_input = lambda pixels: pixels.double() / 255
     with joined():
         own = Path(f"machine{process_index()}" if apart else ".")
-        run = train.Trainer(small_network().double(), stripes(), recipe(2, 2, cutout=1), own, own.parent, quiet=True)
+        run = train.Trainer(small_network().double(), stripes(), PLAN, own, own.parent, quiet=True)
         run.run()
         (own / f"told{process_index()}").write_text(f"{run.progress.accuracy['qat']} {run.evaluate()}")
 

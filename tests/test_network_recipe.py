@@ -93,6 +93,10 @@ def test_impossible_numbers(changes, told):
         ({"weight_decay": -1e-4}, "weight_decay"),
         ({"distill": 1.1}, r"distill 1.1 is impossible; expected 0\.\.1"),
         ({"temperature": 0.0}, "temperature 0.0"),
+        ({"cutmix": 1.5}, r"cutmix 1.5 is impossible; expected 0\.\.1"),
+        ({"small": -0.1, "small_side": 4}, r"small -0.1 is impossible; expected 0\.\.1"),
+        ({"small": 0.5}, "small_side 0 is impossible; expected more than 0 beside small"),
+        ({"small_side": 24}, "small_side 24 is impossible"),
     ],
 )
 def test_impossible_legs(changes, told):
@@ -140,6 +144,12 @@ def test_a_leg_that_another_follows_ends_at_its_rate():
     rates = np.array([leg.rate(step, 1000) for step in range(1001)])
     np.testing.assert_allclose(rates[[100, 1000]], [0.2, 0.05])
     np.testing.assert_allclose(np.diff(rates[100:]), -0.15 / 900, rtol=1e-9)
+
+
+def test_the_first_epochs_may_be_of_small_images():
+    leg = Leg(10, 0.2, 0.1, 0.0, small=0.35, small_side=24)
+    assert [leg.side(epoch, 32) for epoch in range(10)] == [24] * 4 + [32] * 6
+    assert {Leg(10, 0.2, 0.1, 0.0).side(epoch, 32) for epoch in range(10)} == {32}
 
 
 def test_distillation_wants_a_float_network_to_learn_from():

@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 
 def augment(
-    pixels: Tensor, crop: int, flip: bool, generator: torch.Generator, cutout: int = 0, share: slice = slice(None)
+    pixels: Tensor,
+    crop: int,
+    flip: bool,
+    generator: torch.Generator,
+    cutout: int = 0,
+    share: slice | Tensor = slice(None),
 ) -> Tensor:
     """Random crops out of a border of `crop` zero pixels, mirror images and cut-out squares, for a whole batch at once.
 
@@ -18,8 +23,9 @@ def augment(
     cutout : int
         Side of a square of zero pixels that is laid over each image, its centre anywhere in it; 0 for none
         (T. DeVries, G. W. Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017).
-    share : slice
-        The images wanted back; the draws are made for all of them, so each image's are the same whoever asks.
+    share : slice or int64 tensor
+        The images wanted back, or their indices; the draws are made for all of them, so each image's are the same
+        whoever asks.
 
     Returns
     -------
@@ -35,7 +41,9 @@ def augment(
         rows = rows + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
         cols = cols + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
     centres = [torch.randint(size, (batch, 1), generator=generator) for size in (height, width)] if cutout else []
-    pixels, rows, cols, *centres = (each[share] for each in (pixels, rows, cols, *centres))
+    at = share.to(pixels.device) if isinstance(share, Tensor) else share
+    pixels = pixels[at]
+    rows, cols, *centres = (each[share] for each in (rows, cols, *centres))
     if crop:
         pixels = nn.functional.pad(pixels, [crop] * 4)
     rows, cols = rows.to(pixels.device), cols.to(pixels.device)
@@ -52,6 +60,14 @@ def _covered(size: int, side: int, centre: Tensor) -> Tensor:
     first = centre - side // 2
     place = torch.arange(size)[None]
     return (place >= first) & (place < first + side)
+
+
+def scaled_to(pixels: Tensor, side: int) -> Tensor:
+    """Float images (batch, channels, height, width) as squares of `side` pixels: averages, where they become fewer."""
+    if pixels.shape[2:] == (side, side):
+        return pixels
+    small = nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+    return small.contiguous(memory_format=torch.channels_last)
 
 
 def to_input(pixels: Tensor) -> Tensor:

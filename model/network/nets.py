@@ -50,7 +50,8 @@ class ConvNet(nn.Module):
         channels = input_shape[0]
         for width in plan:
             if width == POOL:
-                chain.append(nn.MaxPool2d(2))
+                # ceil_mode: images that training scales down end as one pixel too; nothing else is odd
+                chain.append(nn.MaxPool2d(2, ceil_mode=True))
                 continue
             chain += [QuantConv2d(channels, width, 3, 1, weights), BatchNorm(width), QuantReLU(act_bits)]
             channels = width

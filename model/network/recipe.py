@@ -46,6 +46,13 @@ class Leg:
         Of the QAT leg: share of the loss that is the distance from the float network's answers, not from the labels.
     temperature : float, more than 0
         Of that distance.
+    cutmix : float in [0, 1]
+        Share of the images that have a rectangle of another one laid over them.
+    small : float in [0, 1]
+        Share of the epochs, the first ones, in which the images are scaled down to `small_side` pixels: an epoch costs
+        by their area (`small_side` 24 for 32: 0.56 of a whole one).
+    small_side : int
+        0 where no epoch is small.
 
     Raises
     ------
@@ -60,6 +67,9 @@ class Leg:
     end_rate: float = 0.0
     distill: float = 0.0
     temperature: float = 1.0
+    cutmix: float = 0.0
+    small: float = 0.0
+    small_side: int = 0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
@@ -68,7 +78,14 @@ class Leg:
         _require(self.weight_decay >= 0, f"weight_decay {self.weight_decay}", "0 or more")
         _require(0 <= self.distill <= 1, f"distill {self.distill}", "0..1")
         _require(self.temperature > 0, f"temperature {self.temperature}", "more than 0")
+        _require(0 <= self.cutmix <= 1, f"cutmix {self.cutmix}", "0..1")
+        _require(0 <= self.small <= 1, f"small {self.small}", "0..1")
+        _require((self.small_side > 0) == (self.small > 0), f"small_side {self.small_side}", "more than 0 beside small")
         _require(0 <= self.end_rate <= self.peak_rate, f"end_rate {self.end_rate}", f"0..{self.peak_rate} (peak_rate)")
+
+    def side(self, epoch: int, full: int) -> int:
+        """Side of the images in epoch `epoch`, in pixels; `full` is the network's own."""
+        return self.small_side if epoch < round(self.small * self.epochs) else full
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step `step` of `steps`: a function of the position alone, so a resumed run has the same."""

@@ -21,10 +21,11 @@ from tqdm import tqdm
 
 from model.dataset import Dataset
 from model.errors import LockstepError
-from model.network.augment import augment, to_input
+from model.network.augment import augment, scaled_to, to_input
 from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
-from model.network.nets import Network
+from model.network.mix import draw_mix
+from model.network.nets import ConvNet, Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import Leg, Recipe
 from model.network.state import LEGS, RunState
@@ -75,7 +76,8 @@ class Trainer:
     ------
     LockstepError
         When `folder` holds a checkpoint of another recipe, other data or a damaged one (nothing is overwritten), when
-        there are fewer training images than a batch, or a batch that the processes cannot share evenly.
+        there are fewer training images than a batch, a batch that the processes cannot share evenly, or small images
+        that the network cannot take.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Trainer:
             raise LockstepError(
                 f"{process_count()} processes cannot share a batch of {recipe.batch} evenly; start as many as divide it"
             )
+        _check_small(network, recipe)
         self.device = pick_device()
         self.first = process_index() == 0  # the process that writes and tells
         self.recipe, self.folder, self.quiet = recipe, folder, quiet or not self.first
@@ -179,6 +182,7 @@ class Trainer:
         order = torch.randperm(len(self.train_pixels), generator=generator)
         count = len(order) // recipe.batch  # a short last batch would upset BatchNorm; another order drops others
         share = own_share(recipe.batch)
+        side = plan.side(epoch, self.train_pixels.shape[2])
         epochs_left = sum(self.plan(each).epochs - self.progress.epochs[each] for each in LEGS)  # this one included
         sums = torch.zeros(2, device=self.device)  # of losses and of shares that were right
         started = time.monotonic()
@@ -194,18 +198,20 @@ class Trainer:
                 for group in optimizer.param_groups:
                     group["lr"] = plan.rate(epoch * count + step, plan.epochs * count)
                 picked = order[step * recipe.batch : (step + 1) * recipe.batch].to(self.device)
-                drawn = augment(self.train_pixels[picked], recipe.crop, recipe.flip, generator, recipe.cutout, share)
-                labels = self.train_labels[picked[share]]
-                pixels = to_input(drawn)
+                images = self.train_pixels[picked]
+                mix = draw_mix(images.shape, plan.cutmix, generator, share)
+                drawn = augment(images, recipe.crop, recipe.flip, generator, recipe.cutout, mix.sources)
+                labels = self.train_labels[picked[mix.sources]]
+                pixels = scaled_to(to_input(mix.images(drawn)), side)
                 with autocast(self.device):
                     logits = model(pixels).float()
-                    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+                    loss = mix.loss(logits, labels, recipe.label_smoothing)
                     if teacher is not None:
                         loss = teacher.loss(loss, logits, pixels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
                 optimizer.step()
-                sums += torch.stack([loss.detach(), (logits.argmax(1) == labels).float().mean()])
+                sums += torch.stack([loss.detach(), (logits.argmax(1) == mix.main_labels(labels)).float().mean()])
                 if step % 20 == 19 and not self.quiet:
                     done = step + 1
                     minutes = (time.monotonic() - started) / done * (epochs_left * count - done) / 60
@@ -262,3 +268,12 @@ class Trainer:
     def _tell(self, line: str) -> None:
         if self.first:
             tqdm.write(line)
+
+
+def _check_small(network: Network, recipe: Recipe) -> None:
+    """Raise LockstepError for small images in a recipe whose network does not pool squares of any size to one pixel."""
+    _, height, width = network.input_shape
+    for leg in LEGS:
+        side = getattr(recipe, leg).small_side
+        if side and not (isinstance(network, ConvNet) and side <= height == width):
+            raise LockstepError(f"small_side {side} is not for {recipe.network}; expected a chain's, {height} at most")
