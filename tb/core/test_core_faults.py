@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.errors import LockstepError
-from tb.common.runner import ROOT, SimulationError
+from tb.common.runner import ROOT, SimulationError, default_simulator
 from tb.core.launch import Result, run_replay
 from tests.replay_sets import write_set
 from tests.vector_sets import Foreign, digits
@@ -158,6 +158,8 @@ PORTS = {
 @pytest.mark.parametrize("name", PORTS)
 def test_a_port_that_lies_is_found(name: str, tmp_path: Path) -> None:
     port, signal, lie, fault = PORTS[name]
+    if "1'bx" in lie and default_simulator() == "verilator":
+        pytest.skip("Verilator has no X")
     shutil.copytree(ROOT / "rtl", tmp_path / "rtl")
     core = tmp_path / "rtl" / "core.v"
     text, places = re.subn(rf"\.{port}(\s*)\({signal}\)", rf".{port}\1(was)", core.read_text())
