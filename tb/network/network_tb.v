@@ -69,6 +69,7 @@ module network_tb;
   integer job, at, hung, shown, mismatches, all_mismatches;
   integer load_at = 0, word_at = 0, word_start = 0, word_end = 0, code_at = 0, code_end = 0, result_at = 0, result_end = 0, desc_at = 0;
   reg [31:0]  last_cycles, last_waiting, last_filling, last_writes, last_pixels, last_progress;
+  reg         ended = 1'b0;  // `done` is up for one cycle, which a wait that has not begun would miss
   reg         drained = 1'b0;
   reg [7:0]   drained_layer;
   reg [31:0]  stall;
@@ -190,6 +191,11 @@ module network_tb;
     end
   endgenerate
 
+  always @(posedge clk) begin
+    if (start) ended <= 1'b0;
+    else if (done) ended <= 1'b1;
+  end
+
   initial begin
     if ($test$plusargs("waves")) begin
       $dumpfile("waves.vcd");
@@ -240,8 +246,8 @@ module network_tb;
       @(posedge clk);
       start      <= 1'b0;
       hung = 0; last_progress = 0;
-      @(posedge clk);
-      while (done !== 1'b1 && hung < Patience) begin
+      repeat (2) @(posedge clk);  // `ended` is of this run from here on
+      while (ended !== 1'b1 && hung < Patience) begin
         @(posedge clk);
         hung          = (pixels == last_progress) ? hung + 1 : 0;
         last_progress = pixels;
