@@ -281,7 +281,7 @@ async def replay(dut: Any) -> None:
     job = json.loads(Path(os.environ["LOCKSTEP_REPLAY"]).read_text())
     manifest = job["manifest"] and Path(job["manifest"])
     prepared = read_replay(Path(job["folder"]), manifest, job["wgt_lanes"], job["simd"])
-    Clock(dut.clk_i, PERIOD_NS, unit="ns").start(start_high=False)
+    Clock(dut.clk_i, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
     limit = 2 * (prepared.plan.end + prepared.plan.shape.latency + 100) * PERIOD_NS
     reports, judges = [], []
     with Path(job["progress"]).open("a", encoding="utf-8") as progress:
