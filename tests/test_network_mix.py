@@ -84,7 +84,7 @@ def test_without_odds_nothing_is_drawn():
     assert mix.main_labels(labels) is labels
     assert torch.equal(
         mix.loss(logits, labels, 0.1),
-        torch.nn.functional.cross_entropy(logits, labels, None, None, -100, None, "mean", 0.1),
+        torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1),
     )
 
 

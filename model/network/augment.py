@@ -23,7 +23,7 @@ def augment(
     cutout : int
         Side of a square of zero pixels that is laid over each image, its centre anywhere in it; 0 for none
         (T. DeVries, G. W. Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017).
-    share : slice or int64 tensor
+    share : slice or int64 tensor on the CPU
         The images wanted back, or their indices; the draws are made for all of them, so each image's are the same
         whoever asks.
 
@@ -41,25 +41,25 @@ def augment(
         rows = rows + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
         cols = cols + torch.randint(2 * crop + 1, (batch, 1), generator=generator)
     centres = [torch.randint(size, (batch, 1), generator=generator) for size in (height, width)] if cutout else []
-    at = share.to(pixels.device) if isinstance(share, Tensor) else share
-    pixels = pixels[at]
-    rows, cols, *centres = (each[share] for each in (rows, cols, *centres))
+    pixels, rows, cols, *centres = (each[share] for each in (pixels, rows, cols, *centres))
     if crop:
         pixels = nn.functional.pad(pixels, [crop] * 4)
     rows, cols = rows.to(pixels.device), cols.to(pixels.device)
     image = torch.arange(len(pixels), device=pixels.device)[:, None, None]
     picked = pixels.permute(0, 2, 3, 1)[image, rows[:, :, None], cols[:, None, :]]  # (batch, y, x, channel)
     if cutout:
-        gone = _covered(height, cutout, centres[0])[:, :, None] & _covered(width, cutout, centres[1])[:, None, :]
+        rows_gone, cols_gone = (
+            covered(size, centre - cutout // 2, cutout) for size, centre in zip((height, width), centres, strict=True)
+        )
+        gone = rows_gone[:, :, None] & cols_gone[:, None, :]
         picked = picked.masked_fill(gone[..., None].to(pixels.device), 0)
     return picked.permute(0, 3, 1, 2)
 
 
-def _covered(size: int, side: int, centre: Tensor) -> Tensor:
-    """Bool (batch, size): which of `size` places a square of `side` around `centre` (batch, 1) covers."""
-    first = centre - side // 2
-    place = torch.arange(size)[None]
-    return (place >= first) & (place < first + side)
+def covered(size: int, begin: Tensor, side: Tensor | int) -> Tensor:
+    """Bool (batch, size): the pixels of a row whose middle lies between `begin` (batch, 1) and `begin + side`."""
+    middle = torch.arange(size)[None] + 0.5
+    return (middle > begin) & (middle < begin + side)
 
 
 def scaled_to(pixels: Tensor, side: int) -> Tensor:

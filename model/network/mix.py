@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.network.augment import covered
+
 
 class Unmixed:
     """What `CutMix` has, where images stay as they are."""
@@ -47,7 +49,8 @@ class CutMix:
         mixed = torch.rand((batch, 1), generator=generator) < odds
         side = torch.rand((batch, 1), generator=generator).sqrt() * mixed  # so that areas are spread evenly
         rows, cols = (
-            _covered(size, side * size, torch.rand((batch, 1), generator=generator) * size) for size in (height, width)
+            covered(size, (torch.rand((batch, 1), generator=generator) - side / 2) * size, side * size)
+            for size in (height, width)
         )
         partner = torch.randperm(batch, generator=generator)
         self.sources = torch.cat([torch.arange(batch)[share], partner[share]])  # in the batch: the wanted, the others
@@ -84,9 +87,3 @@ class CutMix:
 def draw_mix(shape: torch.Size, odds: float, generator: torch.Generator, share: slice) -> CutMix | Unmixed:
     """`CutMix`; without odds nothing is drawn."""
     return CutMix(shape, odds, generator, share) if odds else Unmixed(share)
-
-
-def _covered(size: int, side: Tensor, centre: Tensor) -> Tensor:
-    """Bool (batch, size): the places that an interval of length `side` around `centre`, both (batch, 1), covers."""
-    place = torch.arange(size)[None] + 0.5
-    return (place > centre - side / 2) & (place < centre + side / 2)

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, SimTimeoutError, with_timeout
 from cocotb.types import Logic
 from cocotb.utils import get_sim_steps, get_sim_time
 
 from model.files import write_json
-from tb.common.drivers import PERIOD_NS
+from tb.common.drivers import PERIOD_NS, start_clock
 from tb.core.judge import Judge, Line
 from tb.core.os_replay import OsReplay
 from tb.core.replay import Replay, read_replay
@@ -281,7 +280,7 @@ async def replay(dut: Any) -> None:
     job = json.loads(Path(os.environ["LOCKSTEP_REPLAY"]).read_text())
     manifest = job["manifest"] and Path(job["manifest"])
     prepared = read_replay(Path(job["folder"]), manifest, job["wgt_lanes"], job["simd"])
-    Clock(dut.clk_i, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
+    start_clock(dut)
     limit = 2 * (prepared.plan.end + prepared.plan.shape.latency + 100) * PERIOD_NS
     reports, judges = [], []
     with Path(job["progress"]).open("a", encoding="utf-8") as progress:
