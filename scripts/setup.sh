@@ -264,7 +264,7 @@ make_venv() {
 
 # Sets `pip`, an array: the command that installs into .venv.
 has_installer() {
-    if .venv/bin/python -m pip --version >/dev/null 2>&1; then pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install)
+    if .venv/bin/python -c 'import pip' 2>/dev/null; then pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install)
     elif
         [ -n "${python:-}" ] || find_python
         "$python" -m pip --python .venv/bin/python --version >/dev/null 2>&1

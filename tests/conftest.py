@@ -30,6 +30,7 @@ FOREIGN = (
     "VECTORS",
     "MANIFEST",
     "WAVES",
+    "PYTEST_ADDOPTS",
 )
 for name in FOREIGN:
     os.environ.pop(name, None)

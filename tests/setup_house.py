@@ -41,7 +41,7 @@ TOOLS = (
 ICARUS = '#!/bin/sh\necho "Icarus Verilog version ${VERSION:-11.0} (stable)"\n'
 # The real Python, save that it takes a ready-made environment where $TEMPLATE names one: installing pip takes seconds.
 PYTHON = f"""#!/bin/sh
-if [ "$1 $2 $3" = "-m venv .venv" ] && [ -n "$TEMPLATE" ]; then exec cp -R "$TEMPLATE/." .venv; fi
+if [ "$1 $2 $3" = "-m venv .venv" ] && [ -n "$TEMPLATE" ]; then exec cp -Rp "$TEMPLATE/." .venv; fi
 exec "{Path(sys.base_prefix) / "bin" / "python3"}" "$@"
 """
 
@@ -110,7 +110,7 @@ class House:
         return self
 
     def copy_to(self, folder: Path) -> House:
-        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("template"))
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("template*"))
         house = House(folder)
         house.environment["PIP_FIND_LINKS"] = self.environment["PIP_FIND_LINKS"]
         house.environment["TEMPLATE"] = str(self.folder / "template")
@@ -168,6 +168,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The one house whose .venv is made in earnest; beside it, `template` is that .venv before any package."""
     house = House(tmp_path_factory.mktemp("house")).build()
     assert "cannot install" in house.setup("vectors", 2, PIP_FIND_LINKS=f"file://{house.folder}")
+    (pip,) = (house.tree / ".venv").glob("lib/python3.*/site-packages/pip")
+    pip.rename(house.folder / "template-pip")  # a thousand files, of which every house would have a copy
+    pip.symlink_to(house.folder / "template-pip")
     shutil.copytree(house.tree / ".venv", house.folder / "template", symlinks=True)
     shutil.rmtree(house.folder / "template/lockstep")
     out = house.setup("vectors")

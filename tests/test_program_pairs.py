@@ -27,17 +27,17 @@ TWO, FOUR = IntFormat(2), IntFormat(4)
 SHAPES = list(PAIRED.values())
 
 
-def narrow_graph(seed: int = 0, bits: tuple[int, ...] = (2, 2, 2)) -> IntegerGraph:
-    """8-bit pixels, three convolutions whose codes have `bits`, a classifier on a 5x4 map; odd channel counts."""
+def narrow_graph(seed: int = 0, bits: tuple[int, ...] = (2, 2, 2), size: tuple[int, int] = (12, 10)) -> IntegerGraph:
+    """8-bit pixels of `size`, three convolutions whose codes have `bits`, a classifier; odd channel counts."""
     rng = np.random.default_rng(seed)
     one, two, three = (IntFormat(width) for width in bits)
     layers = (
         random_layer(rng, "conv.0", (19, 3, 3, 3), act=PIXEL, out=one, padding=(1, 1)),
         random_layer(rng, "conv.1", (21, 19, 3, 3), act=one, out=two, padding=(1, 1), pool=2),
         random_layer(rng, "conv.2", (23, 21, 2, 2), act=two, out=three),
-        random_layer(rng, "classifier", (4, 23, 5, 4), act=three, out=None),
+        random_layer(rng, "classifier", (4, 23, size[0] // 2 - 1, size[1] // 2 - 1), act=three, out=None),
     )
-    return IntegerGraph("narrow", (3, 12, 10), layers, tuple("abcd"), {})
+    return IntegerGraph("narrow", (3, *size), layers, tuple("abcd"), {})
 
 
 def random_codes(bits: int, channels: int, height: int = 3, width: int = 2) -> np.ndarray:

@@ -133,7 +133,8 @@ def test_icarus_has_no_complaint(top: str, standard: str, checks: list[str]) -> 
 @pytest.mark.parametrize("checks", [[], ["-DSIM_CHECKS"]], ids=["plain", "checks"])
 @pytest.mark.parametrize(
     ("top", "shape"),
-    [("core", shape) for shape in SHAPES] + [(top, shape) for top in ("engine", "accelerator") for shape in ENGINES],
+    # as top; the others have the engine in them, with the same parameters
+    [("core", shape) for shape in SHAPES] + [("engine", "8x8")] + [("accelerator", shape) for shape in ENGINES],
 )
 def test_verilator_has_no_complaint(top: str, shape: str, checks: list[str]) -> None:
     found = verilator()

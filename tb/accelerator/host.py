@@ -49,19 +49,23 @@ def pauses(rng: np.random.Generator, chance: float) -> Iterator[bool]:
 
 async def watch(dut: Any) -> None:
     """For ever: fail when a channel of the accelerator drops or changes what was not taken yet."""
+    watched = [
+        (name, getattr(dut, name), getattr(dut, ready), [getattr(dut, each) for each in payload])
+        for name, ready, payload in WATCHED
+    ]
     standing: dict[str, list[int]] = {}
     while True:
         await RisingEdge(dut.clk_i)  # values as they were in the cycle that ends
         if not read(dut.rst_ni):
             standing.clear()
             continue
-        for valid, ready, payload in WATCHED:
-            shown = [read(getattr(dut, name)) for name in payload] if read(getattr(dut, valid)) else None
-            if valid in standing:
-                assert shown == standing[valid], f"{valid}: {standing[valid]} was not taken and became {shown}"
-            standing.pop(valid, None)
-            if shown is not None and not read(getattr(dut, ready)):
-                standing[valid] = shown
+        for name, valid, ready, payload in watched:
+            shown = [read(handle) for handle in payload] if read(valid) else None
+            if name in standing:
+                assert shown == standing[name], f"{name}: {standing[name]} was not taken and became {shown}"
+            standing.pop(name, None)
+            if shown is not None and not read(ready):
+                standing[name] = shown
 
 
 class Host:

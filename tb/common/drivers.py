@@ -57,13 +57,12 @@ def read(handle: Any) -> int:
     AssertionError
         When any bit is X or Z.
     """
-    value = handle.value
-    if isinstance(value, int):
-        return value
     try:
-        return int(str(value), 2)  # a fifth of the time of is_resolvable and to_unsigned
+        # What `handle.value` begins with; making a Logic or a LogicArray of it takes four times as long, and half the
+        # time of a test that looks at every register in every cycle.
+        return int(handle._handle.get_signal_val_binstr(), 2)
     except ValueError:
-        raise AssertionError(f"{handle._path} is {value}, which is not a number") from None
+        raise AssertionError(f"{handle._path} is {handle.value}, which is not a number") from None
 
 
 def looped(scope: Any, *path: str | int) -> Any:

@@ -47,7 +47,7 @@ def test_drawn_networks_whose_maps_are_written_in_pairs(name: str, tmp_path: Pat
 
 def test_a_network_is_exact_with_pairs_and_without_on_one_engine(tmp_path: Path) -> None:
     """Layers of both kinds after one another in one run; without, nothing but the cycles is another."""
-    graph = narrow_graph(3)
+    graph = narrow_graph(3, size=(6, 6))
     shape = fitting_shape(graph, 8, 4)
     shape = replace(shape, act_depth=shape.banks * 1024)
     maps = Maps.of(graph, random_pixels(graph))
@@ -76,7 +76,7 @@ def test_fault_in_the_packing_is_found(fault: str, tmp_path: Path) -> None:
     text, (old, new) = (rtl / "engine.v").read_text(), FAULTS[fault]
     assert text.count(old) == 1
     (rtl / "engine.v").write_text(text.replace(old, new))
-    graph = narrow_graph(5)
+    graph = narrow_graph(5, size=(6, 4))
     shape = fitting_shape(graph, 4, 4)
     program, maps = compile_graph(graph, shape), Maps.of(graph, random_pixels(graph))
     try:
