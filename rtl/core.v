@@ -356,14 +356,14 @@ module core #(
       always @(*) w_line[c*PsumWidth +: PsumWidth] = base + psum;
 
 `ifdef SIM_CHECKS
-      wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {psum[PsumWidth-1], psum};
-      wire signed [PsumWidth-1:0] part_again = $signed(psum) >>> (w_plane * ActWidth);
       always @(posedge clk_i) begin
-        if (rst_ni && w_valid && part_again != part)
-          $fatal(1, "%m: overflow, %0d of plane %0d does not fit %0d bits", $signed(part), w_plane, PsumWidth);
-        if (rst_ni && w_valid && (^base) === 1'bx) $fatal(1, "%m: added to address %0d, never written", w_addr);
-        if (rst_ni && w_valid && sum_full[PsumWidth] != sum_full[PsumWidth-1])
-          $fatal(1, "%m: overflow, %0d + %0d does not fit %0d bits", $signed(base), $signed(psum), PsumWidth);
+        if (rst_ni && w_valid) begin
+          if ($signed(psum) >>> (w_plane * ActWidth) != $signed(part))
+            $fatal(1, "%m: overflow, %0d of plane %0d does not fit %0d bits", $signed(part), w_plane, PsumWidth);
+          if ((^base) === 1'bx) $fatal(1, "%m: added to address %0d, never written", w_addr);
+          if (base[PsumWidth-1] == psum[PsumWidth-1] && w_line[(c+1)*PsumWidth-1] != base[PsumWidth-1])
+            $fatal(1, "%m: overflow, %0d + %0d does not fit %0d bits", $signed(base), $signed(psum), PsumWidth);
+        end
       end
 `endif
     end

@@ -125,14 +125,18 @@ module mac_array #(
 `ifdef SIM_CHECKS
   // The wave must enter skewed: row r carries what row r-1 carried one cycle before.
   generate
-    for (r = 1; r < Rows; r = r + 1) begin : gen_skew_check
-      reg valid_q, swap_q, wgt_valid_q;
+    if (Rows > 1) begin : gen_skew_check
+      reg [Rows-2:0] valid_q, swap_q, wgt_valid_q;  // what rows 0 to Rows-2 carried
+      integer        above;
       always @(posedge clk_i) begin
-        valid_q     <= rst_ni && valid_i[r-1];
-        swap_q      <= rst_ni && swap_i[r-1];
-        wgt_valid_q <= rst_ni && wgt_valid_i[r-1];
-        if (rst_ni && {valid_i[r], swap_i[r], wgt_valid_i[r]} !== {valid_q, swap_q, wgt_valid_q})
-          $fatal(1, "%m: row %0d does not follow row %0d by one cycle", r, r - 1);
+        valid_q     <= rst_ni ? valid_i[Rows-2:0] : {(Rows-1){1'b0}};
+        swap_q      <= rst_ni ? swap_i[Rows-2:0] : {(Rows-1){1'b0}};
+        wgt_valid_q <= rst_ni ? wgt_valid_i[Rows-2:0] : {(Rows-1){1'b0}};
+        if (rst_ni && {valid_i[Rows-1:1], swap_i[Rows-1:1], wgt_valid_i[Rows-1:1]} !== {valid_q, swap_q, wgt_valid_q})
+          for (above = 0; above < Rows - 1; above = above + 1)
+            if ({valid_i[above+1], swap_i[above+1], wgt_valid_i[above+1]} !==
+                {valid_q[above], swap_q[above], wgt_valid_q[above]})
+              $fatal(1, "%m: row %0d does not follow row %0d by one cycle", above + 1, above);
       end
     end
   endgenerate

@@ -287,55 +287,63 @@ module mac_tile #(
     end
   endfunction
 
-  // Few reads on the common ways, and wires for nothing: of the time that Icarus takes for an array, most goes into the
-  // reading of variables (also behind a constant 0 and &&), and a wire is worked out again whenever an operand moves.
-  always @(posedge clk_i) begin : judge
-    reg signed [PsumWidth:0] low, high, psum_full;
+  // |what a pixel adds| < 2^Reach. Where that is at most a quarter of the range of psums, only a base outside the range's
+  // middle half, whose top two bits differ, can overflow.
+  localparam integer Reach = (WgtPower == 0) ? ProdWidth - 1 : ActWidth + (WgtPower - 1) * WgtStep;
+  localparam integer Near  = (Reach > PsumWidth - 2) ? 1 : 0;  // any base can
+
+  function signed [PsumWidth:0] with_products(input signed [PsumWidth-1:0] start);  // exactly, in one bit more
+    reg signed [PsumWidth:0] low, high;
+    begin
+      if (Simd != 0) begin
+        low           = value_of(wgt) * $signed({1'b0, act_i[HalfWidth-1:0]});
+        high          = value_of(wgt_hi) * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
+        with_products = start + low + (simd_i ? high : high <<< HalfWidth);
+      end else begin
+        with_products = start + value_of(wgt) * $signed({1'b0, act_i});
+      end
+    end
+  endfunction
+
+  function overflows(input [PsumWidth:0] sum);
+    overflows = sum[PsumWidth] != sum[PsumWidth-1];
+  endfunction
+
+  // Few reads on the common ways, no wires and no block with a name: of the time that Icarus takes for an array, most goes
+  // into the reading of variables (also behind a constant 0 and &&), a wire is worked out again whenever an operand moves,
+  // and a block with a name is called like a task.
+  always @(posedge clk_i) begin
     if (!rst_ni) begin
       fresh_q    <= 1'b0;
       fresh_hi_q <= 1'b0;
       loaded_q   <= 1'b0;
       simd_q     <= 1'b0;
-    end else if ({valid_i, swap_i, wgt_valid_i} !== 3'b000) begin
-      if (valid_i) begin
-        if (swap_i) begin
+    end else begin
+      case ({valid_i, swap_i, wgt_valid_i})
+        3'b000, 3'b001: ;
+        3'b100, 3'b101: begin
+          if (!loaded_q) begin
+            if (!os) $fatal(1, "%m: pixel before any weight");
+          end
+          if (Simd != 0) begin
+            if (simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
+          end
+        end
+        3'b110, 3'b111: begin
           if (!os) begin
             fresh_q  <= 1'b0;  // unless the next one arrives, below
             loaded_q <= 1'b1;
             if (!fresh_q) $fatal(1, "%m: swap, but no new weight was loaded");
           end
-          fresh_hi_q <= 1'b0;
-          simd_q     <= simd;
-          if (simd && !fresh_hi_q) $fatal(1, "%m: swap, but no new weight of the high half was loaded");
-        end else begin
-          if (!loaded_q && !os) $fatal(1, "%m: pixel before any weight");
           if (Simd != 0) begin
-            if (simd !== simd_q) $fatal(1, "%m: the mode changes within a tile");
+            fresh_hi_q <= 1'b0;
+            simd_q     <= simd;
+            if (simd && !fresh_hi_q) $fatal(1, "%m: swap, but no new weight of the high half was loaded");
           end
-          if (swap_i !== 1'b0) $fatal(1, "%m: X on valid, swap or wgt_valid");
         end
-        if (Simd != 0) begin
-          low       = value_of(wgt) * $signed({1'b0, act_i[HalfWidth-1:0]});
-          high      = value_of(wgt_hi) * $signed({1'b0, act_i[ActWidth-1:ActWidth-HalfWidth]});
-          psum_full = $signed(base) + low + (simd_i ? high : high <<< HalfWidth);
-        end else if (WgtPower != 0) begin
-          psum_full = $signed(base) + value_of(wgt) * $signed({1'b0, act_i});
-        end else begin
-          psum_full = $signed(base) + $signed(wgt) * $signed({1'b0, act_i});
-        end
-        if (WgtPower != 0 || Simd != 0) begin  // the value of a power of two may hide an X
-          if ((^{act_i, base, wgt, wgt_hi, simd}) === 1'bx) psum_full = {(PsumWidth+1){1'bx}};
-        end
-        case (psum_full[PsumWidth -: 2])  // a sum with an X in an operand is X in every bit
-          2'b00, 2'b11: ;
-          2'b01, 2'b10: $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits: %0d", $signed(base),
-                               value_of(wgt), act_i, simd ? " (a pair)" : "", PsumWidth, psum_full);
-          default: $fatal(1, "%m: X in act, psum or weight of a valid pixel");
-        endcase
-      end else begin
-        if (swap_i)                          $fatal(1, "%m: swap without a valid pixel");
-        if ((^{valid_i, swap_i}) === 1'bx)   $fatal(1, "%m: X on valid, swap or wgt_valid");
-      end
+        3'b010, 3'b011: $fatal(1, "%m: swap without a valid pixel");
+        default: $fatal(1, "%m: X on valid, swap or wgt_valid");
+      endcase
       if (wgt_valid_i) begin
         if (!os) begin
           if ((^{wgt_group_i, wgt_i}) === 1'bx) $fatal(1, "%m: X in a valid weight flit");
@@ -350,8 +358,20 @@ module mac_tile #(
             end
           end
         end
-      end else if (wgt_valid_i !== 1'b0) begin
-        $fatal(1, "%m: X on valid, swap or wgt_valid");
+      end
+      if (Near != 0 || base[PsumWidth-1] !== base[PsumWidth-2]) begin
+        if (valid_i) begin
+          if (overflows(with_products(base)))
+            $fatal(1, "%m: psum overflow, %0d + %0d * %0d%0s does not fit %0d bits: %0d", $signed(base),
+                   value_of(wgt), act_i, simd ? " (a pair)" : "", PsumWidth, with_products(base));
+        end
+      end
+      // A sum with an X in an operand is X in every bit, and it is here one cycle after the pixel.
+      if (psum_q[0] === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
+      if (WgtPower != 0 || Simd != 0) begin  // but shifts may hide an X
+        if (valid_i) begin
+          if ((^{act_i, base, wgt, wgt_hi, simd}) === 1'bx) $fatal(1, "%m: X in act, psum or weight of a valid pixel");
+        end
       end
     end
     if (OutputStationary != 0) begin

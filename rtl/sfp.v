@@ -38,9 +38,8 @@ module sfp #(
       always @(*) out_d[c*PsumWidth +: PsumWidth] = (relu_i && sum[PsumWidth-1]) ? {PsumWidth{1'b0}} : sum;
 
 `ifdef SIM_CHECKS
-      wire [PsumWidth:0] sum_full = {base[PsumWidth-1], base} + {data[PsumWidth-1], data};
       always @(posedge clk_i) begin
-        if (rst_ni && valid_i && sum_full[PsumWidth] != sum_full[PsumWidth-1])
+        if (rst_ni && valid_i && base[PsumWidth-1] == data[PsumWidth-1] && sum[PsumWidth-1] != base[PsumWidth-1])
           $fatal(1, "%m: overflow, %0d + %0d does not fit %0d bits", $signed(base), $signed(data), PsumWidth);
       end
 `endif
