@@ -309,9 +309,9 @@ module mac_tile #(
     overflows = sum[PsumWidth] != sum[PsumWidth-1];
   endfunction
 
-  // Few reads on the common ways, no wires and no block with a name: of the time that Icarus takes for an array, most goes
-  // into the reading of variables (also behind a constant 0 and &&), a wire is worked out again whenever an operand moves,
-  // and a block with a name is called like a task.
+  // Few reads on the common ways, no wire with a sum on it and no block with a name: of the time that Icarus takes for an
+  // array, most goes into the reading of variables (also behind a constant 0 and &&), a wire is worked out again whenever
+  // an operand moves, and a block with a name is called like a task.
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       fresh_q    <= 1'b0;
