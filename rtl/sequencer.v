@@ -262,7 +262,7 @@ module sequencer #(
   wire bad_passes = x_valid_o && pass_first && (&last[7:4]) != (pass_q == word_q[10][19:0]);
 
   assign error_d = bad_mode ? ErrMode : bad_passes ? ErrLoops :
-                   (x_valid_o && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
+                   (x_valid_o && !os && !pass_last && line_q == LastLine[PsumAddrWidth-1:0]) ? ErrPass :
                    early_i ? ErrEarly : missing_i ? ErrMissing : ErrNone;
 
   assign busy_o       = state_q != Idle;

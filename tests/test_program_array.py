@@ -16,7 +16,7 @@ from model.numeric.weights import FORMATS
 from model.program.array import EngineShape
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
-from tests.integer_graphs import small_graph
+from tests.integer_graphs import PIXEL, random_layer, small_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,6 +41,7 @@ def test_what_follows_from_the_shape() -> None:
     [
         ({"rows": 0}, "rows is 0; expected an integer of 1 or more"),
         ({"cols": True}, "cols is True; expected an integer"),
+        ({"cols": 0, "output_stationary": 1}, "cols is 0; expected an integer of 1 or more"),
         ({"rows": 6, "cols": 8}, "6 rows and 8 columns; expected one to divide the other"),
         ({"rows": 2, "cols": 16}, "16 columns on 2 rows; expected at most 4 times"),
         ({"rows": 128, "cols": 128}, "128 rows \\+ 128 columns; expected at most 251 together"),
@@ -79,6 +80,26 @@ def test_the_fitting_shape_fits_and_no_smaller_one_does(rows: int, cols: int, mo
             smaller = replace(shape, **{item.name: less.get(item.name, getattr(shape, item.name) - 1)})
             with pytest.raises(LockstepError):
                 compile_graph(graph, smaller, mode)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "dataflow", "lanes"),
+    [
+        (1, 1, "ws", 1),
+        (1, 1, "os", 1),
+        (1, 3, "ws", 2),
+        (1, 3, "os", 3),
+        (2, 4, "os", 2),
+        (5, 5, "os", 2),
+        (4, 8, "os", 2),
+        (2, 8, "os", 4),
+    ],
+)
+def test_the_fitting_shape_has_words_that_the_array_can_take(rows: int, cols: int, dataflow: str, lanes: int) -> None:
+    layer = random_layer(np.random.default_rng(0), "conv.0", (4, 3, 2, 2), act=PIXEL, out=None)
+    graph = IntegerGraph("one", (3, 2, 2), (layer,), tuple("abcd"), {})
+    shape = fitting_shape(graph, rows, cols, dataflow=dataflow)
+    assert (shape.wgt_lanes, shape.output_stationary) == (lanes, int(dataflow == "os"))
 
 
 def test_the_fitting_shape_of_vgg16() -> None:

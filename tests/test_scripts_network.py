@@ -284,6 +284,7 @@ def test_a_wrong_prediction_fails_the_run(tmp_path: Path, capsys, monkeypatch) -
         (["--rows", "0"], "engine: rows is 0; expected an integer of 1 or more"),
         (["--rows", "-8"], "engine: rows is -8; expected an integer of 1 or more"),
         (["--cols", "0"], "engine: cols is 0; expected an integer of 1 or more"),
+        (["--cols", "0", "--simd", "0", "--dataflow", "auto"], "engine: cols is 0; expected an integer of 1 or more"),
         (["--rows", "1", "--cols", "100000"], "100000 columns on 1 rows; expected at most 4 times"),
         (["--input", "rows"], "rows"),
         (["--image", "nothing.png"], "IMAGE=nothing.png is no file"),

@@ -69,12 +69,12 @@ class EngineShape:
     output_stationary: int = 0
 
     def __post_init__(self) -> None:
-        self._check_both()
         for item in fields(self):
             value = getattr(self, item.name)
             least = int(item.name not in ("wgt_power", "wgt_zero", "simd", "output_stationary"))
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of {least} or more")
+        self._check_both()
         if self.rows % self.cols and self.cols % self.rows:
             raise LockstepError(f"engine: {self.rows} rows and {self.cols} columns; expected one to divide the other")
         if self.banks > MAX_SUB:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ def fitting_shape(
     cols: int = 8,
     act_width: int | None = None,
     wgt_width: int | None = None,
-    wgt_lanes: int = 2,
+    wgt_lanes: int | None = None,
     mode: str = "fold",
     simd: bool = True,
     dataflow: str = "ws",
@@ -41,8 +42,10 @@ def fitting_shape(
     Parameters
     ----------
     graph : IntegerGraph
-    rows, cols, wgt_lanes : int
+    rows, cols : int
         As in `EngineShape`.
+    wgt_lanes : int or None
+        As in `EngineShape`. None: two, of one column one; with `dataflow` "os" as many more as whole terms ask for.
     act_width, wgt_width : int or None
         None: the widest codes between layers (of the input, if there is one layer only), the widest weights; where
         there are codes of one or two bits and `simd`, activations of four bits at least. With `wgt_width` the engine
@@ -62,14 +65,23 @@ def fitting_shape(
     """
     inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
     widest = max(inner, default=graph.layers[0].act.bits)
+    lanes = _lanes(rows, cols, dataflow) if wgt_lanes is None else wgt_lanes
     wgt = weights_of(graph) if wgt_width is None else IntFormat(wgt_width, signed=True)
     if simd:
         wider = act_width or (max(PAIR_WIDTH, widest) if min(inner, default=widest) <= PAIR_WIDTH // 2 else widest)
         if wider % 2 == 0:
-            able = _fitting(graph, rows, cols, wider, wgt, wgt_lanes, mode, True)
+            able = _fitting(graph, rows, cols, wider, wgt, lanes, mode, True)
             if able.simd and dataflow != "os":
                 return able
-    return _fitting(graph, rows, cols, act_width or widest, wgt, wgt_lanes, mode, False, dataflow)
+    return _fitting(graph, rows, cols, act_width or widest, wgt, lanes, mode, False, dataflow)
+
+
+def _lanes(rows: int, cols: int, dataflow: str) -> int:
+    """Columns of weights in a word of the stream; of any two numbers, the impossible ones are refused later."""
+    least = max(1, min(2, cols))
+    if dataflow != "os":
+        return least
+    return max(least, max(1, cols) // math.gcd(max(1, rows), max(1, cols)))  # cols divides lanes * rows
 
 
 def _fitting(
@@ -84,7 +96,7 @@ def _fitting(
     dataflow: str = "ws",
 ) -> EngineShape:
     """As above, for these activations; `simd` stays only if a layer is multiplied in pairs."""
-    both = dataflow == "os" or (dataflow == "auto" and wgt_lanes * rows % cols == 0)
+    both = dataflow == "os" or (dataflow == "auto" and cols > 0 and wgt_lanes * rows % cols == 0)
     banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
     most = EngineShape(
         rows=rows,

@@ -241,6 +241,7 @@ PROOFS = (
             {"OutputStationary": 1},
             {"Drain": 2},
             {"OutputStationary": 1, "Rows": 4, "Drain": 2},
+            {"OutputStationary": 1, "Rows": 1, "Drain": 2, "Depth": 1},
         ),
         faults={
             "first_pixel_does_not_wait": 3,
@@ -249,6 +250,8 @@ PROOFS = (
             "passes_not_compared_with_loops": 3,
             "unbuilt_mode_not_refused": 3,
             "waiting_not_counted": 3,
+            "given_up_at_its_second_pixel": 3,
+            "group_too_long_for_the_psums": 5,
             "group_ends_while_the_drain_is_full": 4,
             "drain_ends_with_the_first_line": 4,
         },

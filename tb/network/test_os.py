@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from model.graph import storage
+from model.graph.graph import IntegerGraph
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
 from tb.common.runner import default_simulator
 from tb.network.bench import run_jobs
 from tb.network.os_draws import BOTH, os_draws, run_turns, turns
 from tb.network.whole import Maps, counters_differ, job_of
+from tests.integer_graphs import PIXEL, random_layer, random_pixels
 
 pytestmark = pytest.mark.slow
 
@@ -49,3 +51,18 @@ def test_tiny_with_its_first_layer_output_stationary(rows: int, cols: int, tmp_p
     held_back = [run for run in report.layers if run.job == 1]
     assert len(held_back) == count
     assert sum(run.cycles for run in held_back) > sum(run.cycles for run in free)
+
+
+@pytest.mark.parametrize("cols", [1, 3])
+def test_one_row_and_one_line_of_psums(cols: int, tmp_path: Path) -> None:
+    """The smallest psum memory that the dataflow allows: a group has more terms than it has lines."""
+    layer = random_layer(np.random.default_rng(cols), "conv.0", (4, 3, 2, 2), act=PIXEL, out=None)
+    graph = IntegerGraph("one", (3, 2, 2), (layer,), tuple("abcd"), {})
+    shape = fitting_shape(graph, 1, cols, dataflow="os")
+    assert shape.psum_depth == 1
+    program = compile_graph(graph, shape, dataflow="os")
+    job = job_of(program, Maps.of(graph, random_pixels(graph)), 0, 0)
+    report = run_jobs(tmp_path, shape, [job], default_simulator(), checks=True)
+    assert not report.errors
+    assert (report.jobs, report.mismatches, report.failed) == (1, 0, set())
+    assert [counters_differ(run, program.layers[0]) for run in report.layers] == [None]

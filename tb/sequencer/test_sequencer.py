@@ -14,6 +14,7 @@ SETS = [
     (16, 16, 8, 10, 1024, 3, 256, 4, 1, 0),
     (16, 16, 8, 10, 1024, 3, 256, 4, 0, 1),
     (9, 7, 3, 4, 11, 36, 4, 1, 0, 0),  # drained as long as an array of 16x16
+    (12, 9, 4, 1, 1, 2, 8, 1, 0, 1),  # one row, one line of psums: a group has as many terms as it likes
 ]
 
 
