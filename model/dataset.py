@@ -10,16 +10,20 @@ import hashlib
 import io
 import pickle
 import pickletools
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from model.errors import LockstepError
 from model.files import read_bytes, require_file, write_atomic
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, int, int]
@@ -156,8 +160,10 @@ def _read_batch(path: Path) -> tuple[Array, Array]:
             ):  # the unpickler makes room for all places before it
                 raise pickle.UnpicklingError(f"{code.name} {argument}")
         content = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
-        pixels = np.asarray(content[b"data"], dtype=np.uint8)
-        labels = np.asarray(content[b"labels"], dtype=np.int64)
+        pixels, labels = np.asarray(content[b"data"]), np.asarray(content[b"labels"])
+        if pixels.dtype != np.uint8 or labels.dtype.kind not in "iu":
+            raise ValueError(f"pixels are {pixels.dtype}, labels {labels.dtype}; expected uint8 and integers")
+        labels = labels.astype(np.int64)
     except LockstepError:
         raise
     except Exception as error:  # a damaged pickle raises almost anything
@@ -296,20 +302,33 @@ def read_image(path: Path, shape: Shape, resize: bool = False) -> Array:
                 raise LockstepError(f"image {path} is {size[0]}x{size[1]}; the network takes {width}x{height}")
             if size[0] * size[1] > MOST_PIXELS:
                 raise LockstepError(f"image {path} is {size[0]}x{size[1]}; expected {MOST_PIXELS} pixels at most")
-            deep = opened.mode if opened.mode == "F" or opened.mode.startswith("I") else ""
+            deep = _deep(opened)
             clear = opened.has_transparency_data and opened.convert("RGBA").getchannel("A").getextrema() != (255, 255)
             image = opened.convert("RGB" if channels == 3 else "L")
     except LockstepError:
         raise
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise LockstepError(f"cannot read image {path} ({type(error).__name__}: {error})") from error
-    if deep:  # Pillow would cut such values off at 255
-        raise LockstepError(f"image {path} has pixels of more than 8 bits (mode {deep}); save it with 8 bits a channel")
+    if deep:  # Pillow would cut such values off at 255, or leave their low bits out
+        raise LockstepError(f"image {path} has pixels of more than 8 bits ({deep}); save it with 8 bits a channel")
     if clear:  # what shows through is not in the file, and what lies under alpha 0 was never meant to be seen
         raise LockstepError(f"image {path} is transparent in places; save it on the background that it should have")
     if resize:
         image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels).transpose(2, 0, 1)  # (channel, y, x)
+
+
+def _deep(image: ImageFile) -> str:
+    """What says that an image, opened and not yet loaded, has more than 8 bits a channel in its file; "" of others."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return f"mode {image.mode}"
+    for tile in image.tile:  # how the decoder is told to read: Pillow's mode is that of what it makes
+        for told in tile.args if isinstance(tile.args, tuple) else (tile.args,):
+            if isinstance(told, str) and re.search(";16[BLN]", told):
+                return f"stored as {told}"
+            if tile.codec_name.startswith("ppm") and isinstance(told, int) and told > 255:
+                return f"up to {told}"
+    return ""
 
 
 def load_digits(shape: Shape = DIGITS_SHAPE) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_sums_are_of_32_bits_where_the_bounds_allow_and_of_64_where_not(layer):
     assert "int64" not in str(scale(narrow, 0, multiplier=True))
     wide = replace(narrow, multiplier=narrow.multiplier + 1)
     assert "int64_t t = (int64_t)p" in "".join(scale(wide, 0, multiplier=True).total)
+
+
+def test_no_shift_is_further_than_c_has_one(layer):
+    """Of 32 bits 31 do what more would: nothing but the sign is left."""
+    mixed = replace(
+        layer, multiplier=np.array([1 << 37, 3, 3, 3, 3, 3]), bias=np.array([1 << 39, 5, 5, 5, 5, 5]), shift=40
+    )
+    found = scale(mixed, 7, multiplier=True)
+    assert "int32_t t = (int32_t)p" in "".join(found.total)
+    told = found.tables[found.tables.index("s7[") :]
+    assert [int(each) for each in re.findall(r"\d+", told[told.index("{") : told.index("}")])] == [3, *[31] * 5]
 
 
 def test_a_shift_that_differs_by_channel_is_a_table(layer):

@@ -127,6 +127,8 @@ def test_a_truncated_batch(batches, keep):
         (python2_batch(np.zeros((10, 3072)), [0] * 10), r"holds \(10, 3072\) pixels and \(10,\) labels"),
         (pickle.dumps({b"data": np.zeros((10000, 3072), np.uint8), b"labels": [10] * 10000}), r"in 0\.\.9"),
         (pickle.dumps({b"data": [[300] * 3072], b"labels": [0]}), "is not a batch"),
+        (pickle.dumps({b"data": np.full((10000, 3072), 300, np.int16), b"labels": [0] * 10000}), "pixels are int16"),
+        (pickle.dumps({b"data": np.zeros((10000, 3072), np.uint8), b"labels": [3.7] * 10000}), "labels float64"),
         (pickle.dumps({b"labels": [0]}), "KeyError"),
         (pickle.dumps([1, 2]), "is not a batch"),
     ],

@@ -107,6 +107,9 @@ def test_what_does_not_fit_the_map_is_refused():
         ({"padding": (1, 2)}, r"padding \(1, 2\) is not smaller than the kernel \(3, 2\)"),
         ({"multiplier": np.array([1 << 55, 1], np.int64)}, r"p\*M \+ B may need 6\d bits; expected at most 63"),
         ({"bias": np.array([(1 << 63) - 1, 1], np.int64)}, r"p\*M \+ B may need 65 bits"),
+        # each channel by itself fits, but requantize sees M and B of all
+        ({"multiplier": np.array([1 << 52, 1]), "bias": np.array([0, -(1 << 62)])}, r"p\*M \+ B may need 6\d bits"),
+        ({"out": None, "pool": 2}, "logits cannot be pooled; expected pool 1"),
         ({"out": None, "shift": 0, "multiplier": np.array([1 << 24, 1], np.int64)}, "logits do not fit 32 bits"),
     ],
 )

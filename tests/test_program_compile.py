@@ -125,7 +125,6 @@ BASE = {"rows": 4, "cols": 4, "act_depth": 256, "psum_depth": 40, "mul_width": 2
         ({"shape": (4, 4, 1, 1), "pool": 17}, (17, 17), {}, "pooling 17x17; expected at most 16x16"),
         ({"shape": (4, 4, 1, 1), "act": PIXEL}, (4, 4), {"act_width": 1}, "makes 8 planes of 1; expected at most 4"),
         ({"shape": (4, 4, 1, 1), "out": IntFormat(5)}, (4, 4), {}, "output codes have 5 bits; the engine writes 4"),
-        ({"shape": (4, 4, 1, 1), "out": None, "pool": 2}, (4, 4), {}, "logits cannot be pooled"),
         ({"shape": (4, 4, 1, 1)}, (7, 7), {}, "a pass of 49 pixels; expected psum_depth of that or more"),
         ({"shape": (4, 4, 1, 1)}, (6, 6), {"act_depth": 70}, r"take 36 \+ 36 lines of a bank of 70; .*act_depth of 72"),
         ({"shape": (4, 4, 6, 6), "out": None}, (6, 6), {"act_depth": 35}, r"take 36 \+ 0 lines of a bank of 35"),

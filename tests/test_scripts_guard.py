@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
@@ -75,3 +78,29 @@ def test_an_image_of_more_than_8_bits_is_refused(tmp_path) -> None:
     image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32) * 64).save(path)
     with pytest.raises(LockstepError, match="more than 8 bits"):
         read_image(path, (1, 32, 32))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Of a PNG file."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+WORDS = struct.pack(">12H", *[0x01FF] * 12)  # 2x2 pixels
+RGB16 = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
+RGB16 += chunk(b"IDAT", zlib.compress(b"\0" + WORDS[:12] + b"\0" + WORDS[12:])) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("deep.png", b"\x89PNG\r\n\x1a\n" + RGB16, "stored as RGB;16B"),
+        ("deep.ppm", b"P6\n2 2\n65535\n" + WORDS, "up to 65535"),
+        ("plain.ppm", b"P3\n2 2\n1023\n" + b"511 " * 12, "up to 1023"),
+    ],
+)
+def test_colours_of_more_than_8_bits_are_refused(name: str, content: bytes, told: str, tmp_path) -> None:
+    """Pillow shows each of them as RGB of 8 bits."""
+    pytest.importorskip("PIL.Image")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LockstepError, match=rf"more than 8 bits \({told}\); save it with 8 bits a channel"):
+        read_image(tmp_path / name, (3, 2, 2))

@@ -10,9 +10,11 @@ import pytest
 from model.errors import LockstepError
 from model.vectors.folder import Written, replace_folder, require_replaceable
 from model.vectors.generate import describe, generate
+from model.vectors.os_generate import render_os
 from model.vectors.reader import read_set
 from model.vectors.writer import render
 from tests.integer_graphs import random_pixels, small_graph
+from tests.os_sets import make_os_set
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,16 @@ def test_a_set_is_written_counted_and_replaced(sets, tmp_path):
     os.umask(umask)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~umask
     read_set(folder)
+
+
+def test_a_set_of_either_dataflow_is_replaced(sets, tmp_path):
+    stationary = list(render_os(make_os_set()))
+    for files in (stationary, stationary, sets[0], stationary):
+        replace_folder(tmp_path / "set", files)
+        assert content(tmp_path / "set") == dict(files)
+    (tmp_path / "set" / "notes.txt").write_text("mine")
+    with pytest.raises(LockstepError, match=r"holds notes\.txt, which is no part of its vector set"):
+        replace_folder(tmp_path / "set", sets[0])
 
 
 def failing(files):

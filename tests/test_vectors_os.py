@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from model.errors import LockstepError
 from model.golden import os_tiling, tiling
 from model.golden.tiling import tile_weights
 from model.graph import storage
+from model.graph.graph import IntegerGraph, Layer
 from model.numeric.power import POWERS
 from model.vectors.generate import describe
 from model.vectors.os_check import check_os_set, require_os_psum_bits
@@ -20,7 +22,7 @@ from model.vectors.os_set import read_os_set
 from scripts import vectors
 from scripts.vectors import load_image
 from tb.core.replay import read_replay
-from tests.integer_graphs import random_pixels, small_graph
+from tests.integer_graphs import ACT, PIXEL, random_layer, random_pixels, small_graph
 from tests.os_sets import make_os_set, write_os_set
 
 
@@ -43,9 +45,23 @@ def test_sums_are_the_convolution(rows: int, stride: tuple[int, int]) -> None:
     assert not lines[:, cut.len_onij :].any()
 
 
-def test_edge_columns_take_the_filler() -> None:
-    weight = np.ones((3, 1, 1, 1), np.int64)
-    assert os_tiling.weight_terms(weight, 2, fill=7).tolist() == [[[1, 1]], [[1, 7]]]
+def test_edge_columns_repeat_the_last_channel_where_there_is_no_zero() -> None:
+    weight = np.array([1, 2, 4]).reshape(3, 1, 1, 1)
+    assert os_tiling.weight_terms(weight, 2, filler=1).tolist() == [[[1, 2]], [[4, 4]]]
+    assert os_tiling.weight_terms(weight, 2).tolist() == [[[1, 2]], [[4, 0]]]
+
+
+def test_the_bound_holds_for_edge_columns_without_a_zero() -> None:
+    """Half of each channel's weights are -1: its sums need a bit less than those of ones alone would."""
+    half = POWERS["pot2"].values.min() * np.where(np.arange(18) % 2, 1, -1)
+    weight = np.tile(half, (9, 1)).reshape(9, 2, 3, 3).astype(np.int8)
+    layer = Layer(
+        "conv", weight, POWERS["pot2"], ACT, np.ones(9, np.int64), np.zeros(9, np.int64), 4, ACT, padding=(1, 1)
+    )
+    bound = tiling.require_psum_bits(layer, 48)
+    terms = np.full((1, 18, 4), ACT.max)
+    sums = os_tiling.psums(terms, os_tiling.weight_terms(layer.dense, 8, layer.wgt.filler))
+    assert max(sums.max(), -sums.min()) <= bound.reach
 
 
 def test_a_set_of_a_layer_comes_back_as_written(tmp_path: Path) -> None:
@@ -104,8 +120,77 @@ def test_an_address_without_a_line_is_refused(tmp_path: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(told))
     lines = (folder / "acc.txt").read_text().split()
     (folder / "acc.txt").write_text("\n".join([*lines[:-1], f"{12:011b}"]) + "\n")
-    with pytest.raises(LockstepError, match=r"acc\.txt line 12: found 12; expected an address 0\.\.11"):
+    with pytest.raises(LockstepError, match=r"acc\.txt line 12 word 1: found 12; expected an address 0\.\.11"):
         read_os_set(folder)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"wgt_min": -7}, r"weight_otile0\.txt line \d+ word \d: found -8; expected -7\.\.7 \(bits\.wgt_min\)"),
+        ({"act_max": 3}, r"activation_group0\.txt line 4 word \d: found \d+; expected 0\.\.3 \(bits\.act_max\)"),
+    ],
+)
+def test_words_outside_the_limits_told_are_refused(limits: dict[str, int], message: str, tmp_path: Path) -> None:
+    folder = write_os_set(make_os_set(), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | {"sha256": {}}
+    (folder / "manifest.json").write_text(json.dumps(told | {"bits": told["bits"] | limits}))
+    with pytest.raises(LockstepError, match=message):
+        read_os_set(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("weight_otile1.txt", 2, r"line 6 word 3: found 1; expected 0 \(a channel beyond those of the layer\)"),
+        ("activation_group2.txt", 1, r"line 6 word 2: found 1; expected 0 \(a pixel beyond those of the layer\)"),
+    ],
+)
+def test_words_beyond_the_layer_are_refused(name: str, word: int, message: str, tmp_path: Path) -> None:
+    """Of the second output tile the layer has one channel, column 0; of the third group one pixel, the first word."""
+    folder = write_os_set(make_os_set(padded=(5, 5)), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | {"sha256": {}}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    lines = (folder / name).read_text().split("\n")
+    assert lines[5][4 * word : 4 * word + 4] == "0000"
+    lines[5] = lines[5][: 4 * word] + "0001" + lines[5][4 * word + 4 :]
+    (folder / name).write_text("\n".join(lines))
+    with pytest.raises(LockstepError, match=rf"{name} {message}"):
+        read_os_set(folder)
+
+
+def test_a_manifest_of_too_many_files_is_refused_before_they_are_named(tmp_path: Path) -> None:
+    folder = write_os_set(make_os_set(), tmp_path)
+    told = json.loads((folder / "manifest.json").read_text()) | {"sha256": {}, "array": {"rows": 1, "cols": 1}}
+    told["layer"] |= {"kernel": [1, 1], "padded_map": [2048, 2048], "out_map": [2048, 2048], "out_channels": 65536}
+    told |= {"terms": 2, "groups": 1 << 22, "oc_tiles": 65536, "bits": told["bits"] | {"acc": 22}}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(
+        LockstepError, match=r"takes 274877906944 passes \(oc_tiles x groups\); expected at most 1000000"
+    ):
+        read_os_set(folder)
+
+
+def test_a_layer_whose_groups_need_more_addresses_has_them() -> None:
+    """Of 4,096 pixels in groups of 24 rows the last is filled up: 4,104 lines, a bit more than weight stationary."""
+    graph = IntegerGraph(
+        "one",
+        (3, 64, 64),
+        (
+            random_layer(np.random.default_rng(0), "conv", (4, 3, 1, 1), act=PIXEL),
+            random_layer(np.random.default_rng(0), "classifier", (4, 4, 64, 64), out=None),
+        ),
+        tuple("abcd"),
+        {},
+    )
+    stationary = describe(graph, "conv", "sample", 24, 8, 24)
+    assert (stationary.bits.acc, describe_os(stationary).bits.acc) == (12, 13)
+
+
+def test_the_greatest_activation_told_is_what_the_bound_goes_by() -> None:
+    vectors = make_os_set(bits=(4, 4, 8), relu=False, kernel=(1, 1), ins=3, padded=(1, 1))
+    calm = replace(vectors, manifest=replace(vectors.manifest, bits=replace(vectors.manifest.bits, act_max=1)))
+    assert require_os_psum_bits(calm, "a set").bits <= 8
 
 
 def test_psums_that_could_overflow_are_refused() -> None:

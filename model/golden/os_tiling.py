@@ -4,7 +4,7 @@ A pixel is an output position onij = oy * out_x + ox (or the order that the call
 group. Term k of a pixel is one of its products: k = kij * in_channels + channel, kij = ky * kernel_x + kx.
 
     act[group,k,row] = code of pixel group*rows + (rows-1-row), term k; 0 past the last pixel                (1)
-    wgt[oc,k,col]    = weight of output channel oc*cols + col, term k; 0 past the last channel               (2)
+    wgt[oc,k,col]    = weight of output channel oc*cols + col, term k; past the last channel 0, or that again (2)
     psum[oc,group,line,col] = sum_k act[group,k,rows-1-line] * wgt[oc,k,col]                                 (3)
 
 Row rows-1 leaves first, so the lines of a group come out in the order of its pixels.
@@ -18,6 +18,7 @@ import numpy as np
 
 from model.errors import LockstepError
 from model.golden.execute import FLOAT64_EXACT, pad_map
+from model.golden.tiling import fill_columns
 
 Array = np.ndarray[Any, Any]
 
@@ -35,12 +36,10 @@ def map_terms(codes: Array, kernel: tuple[int, int], stride: tuple[int, int], pa
     return np.stack(taps).reshape(-1, out_y * out_x)  # (kij, channel, y, x) -> (k, onij)
 
 
-def weight_terms(weight: Array, cols: int, fill: int = 0) -> Array:
-    """Weights (out, in, ky, kx) by equation (2): int64 [oc][k][col]; `fill` past the last channel."""
-    outs = weight.shape[0]
-    flat = weight.transpose(0, 2, 3, 1).reshape(outs, -1)  # (out, k)
-    full = np.full((-(-outs // cols) * cols, flat.shape[1]), fill, np.int64)
-    full[:outs] = flat
+def weight_terms(weight: Array, cols: int, filler: int = 0) -> Array:
+    """Weights (out, in, ky, kx) by equation (2): int64 [oc][k][col]; past the last channel as `fill_columns` has it."""
+    flat = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1).astype(np.int64)  # (out, k)
+    full = fill_columns(flat, cols, filler)
     return np.ascontiguousarray(
         full.reshape(-1, cols, flat.shape[1]).transpose(0, 2, 1)
     )  # (oc, col, k) -> (oc, k, col)

@@ -23,6 +23,7 @@ from model.errors import LockstepError
 from model.golden.execute import FLOAT64_EXACT, pad_map
 from model.graph.graph import Layer
 from model.numeric.formats import signed_bits_for
+from model.numeric.sums import sum_limits
 
 Array = np.ndarray[Any, Any]
 
@@ -110,19 +111,27 @@ def tile_activations(codes: Array, padding: tuple[int, int], rows: int) -> Array
     )  # (ic, row, nij) -> (ic, nij, row)
 
 
+def fill_columns(weight: Array, cols: int, filler: int) -> Array:
+    """Weights (out, ...) with output channels added until `cols` divides their number.
+
+    What is added is 0; in a format that has none (`filler` is not 0) the last channel again, so that the psum bound,
+    equation (4), holds for every column.
+    """
+    edge = weight[-1:] if filler else np.zeros_like(weight[-1:])
+    return np.concatenate([weight, np.repeat(edge, -len(weight) % cols, axis=0)])
+
+
 def tile_weights(weight: Array, rows: int, cols: int, filler: int = 0) -> Array:
     """Weights (out, in, ky, kx) as int64 [oc][ic][kij][col][row], edge tiles filled up.
 
-    Rows past the input channels take `filler`: they meet activations of 0. Columns past the output channels take 0; in
-    a format that has none (`filler` is not 0) they repeat the last channel, so that the psum bound, equation (4), holds
-    for them as well.
+    Rows past the input channels take `filler`: they meet activations of 0. Columns past the output channels are those
+    of `fill_columns`.
     """
     outs, ins, ky, kx = weight.shape
     oc, ic = -(-outs // cols), -(-ins // rows)
-    full = np.full((oc * cols, ic * rows, ky * kx), filler, np.int64)
-    full[:outs, :ins] = weight.reshape(outs, ins, ky * kx)
-    if filler:
-        full[outs:] = full[outs - 1]
+    full = np.full((outs, ic * rows, ky * kx), filler, np.int64)
+    full[:, :ins] = weight.reshape(outs, ins, ky * kx)
+    full = fill_columns(full, cols, filler)
     return np.ascontiguousarray(full.reshape(oc, cols, ic, rows, ky * kx).transpose(0, 2, 4, 1, 3))
 
 
@@ -220,12 +229,8 @@ class PsumBound(NamedTuple):
 def psum_bound(weight: Array, act_max: int) -> PsumBound:
     """How far any psum of a layer can go, whole or partial, for any input.
 
-    A psum of channel c, after any number of terms in any order, is a sum of some products w * a, 0 <= a <= a_max, so
-
-        a_max * sum(min(w, 0))  <=  psum  <=  a_max * sum(max(w, 0))      (sums over all weights of channel c)      (4)
-
-    and both ends are reached (a = a_max where the sign of w fits, else 0). The width that holds both is enough, and
-    no smaller one is.
+    By equation (1) of `model.numeric.sums`, whose ends are both reached:                                          (4)
+    the width that holds both is enough, and no smaller one is.
 
     Parameters
     ----------
@@ -233,9 +238,7 @@ def psum_bound(weight: Array, act_max: int) -> PsumBound:
     act_max : int
         The greatest activation code.
     """
-    flat = weight.reshape(weight.shape[0], -1).astype(np.int64)
-    low = np.minimum(flat, 0).sum(axis=1) * act_max
-    high = np.maximum(flat, 0).sum(axis=1) * act_max
+    low, high = sum_limits(weight, act_max)
     bits = [signed_bits_for(int(a), int(b)) for a, b in zip(low, high, strict=True)]
     channel = max(range(len(bits)), key=lambda c: (bits[c], max(-low[c], high[c])))
     return PsumBound(channel, int(low[channel]), int(high[channel]), bits[channel])

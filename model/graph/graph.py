@@ -24,7 +24,9 @@ import numpy as np
 
 from model.errors import LockstepError
 from model.graph.wiring import Wiring, check_groups, wire
+from model.numeric.fixed import requantization_reach
 from model.numeric.formats import IntFormat, signed_bits_for
+from model.numeric.sums import sum_limits
 from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
@@ -106,17 +108,18 @@ class Layer:
             raise LockstepError(
                 f"{where}: stride {self.stride}, padding {self.padding}, pool {self.pool} are impossible"
             )
+        if self.out is None and self.pool > 1:
+            raise LockstepError(f"{where}: logits cannot be pooled; expected pool 1")
         if self.padding[0] >= self.kernel[0] or self.padding[1] >= self.kernel[1]:
             raise LockstepError(
                 f"{where}: padding {self.padding} is not smaller than the kernel {self.kernel}: an output of zeros only"
             )
         check_groups(self)
         low, high = self.psum_range
+        most = requantization_reach(max(-low, high), self.multiplier, self.bias)
+        if signed_bits_for(-most, most) > 63:
+            raise LockstepError(f"{where}: p*M + B may need {signed_bits_for(-most, most)} bits; expected at most 63")
         reach = [int(v) * int(m) + int(b) for v in (low, high) for m, b in zip(self.multiplier, self.bias, strict=True)]
-        if signed_bits_for(min(reach), max(reach)) > 63:
-            raise LockstepError(
-                f"{where}: p*M + B may need {signed_bits_for(min(reach), max(reach))} bits; expected at most 63"
-            )
         if self.out is None and signed_bits_for(min(reach) >> self.shift, max(reach) >> self.shift) > WIDE_BITS:
             raise LockstepError(f"{where}: its logits do not fit {WIDE_BITS} bits; raise the shift {self.shift}")
         for array in (self.weight, self.multiplier, self.bias):
@@ -161,13 +164,10 @@ class Layer:
     def psum_range(self) -> tuple[int, int]:
         """Least and greatest value that any psum, whole or partial, can take, over all channels and all inputs.
 
-        A partial sum of one channel lies between (sum of its negative weights) * a_max and (sum of its positive ones)
-        * a_max.
+        By the bound of `model.numeric.sums`.
         """
-        flat = self.weight.reshape(self.out_channels, -1).astype(np.int64)
-        low = np.minimum(flat, 0).sum(axis=1).min() * self.act.max
-        high = np.maximum(flat, 0).sum(axis=1).max() * self.act.max
-        return int(low), int(high)
+        low, high = sum_limits(self.weight, self.act.max)
+        return int(low.min()), int(high.max())
 
     def map_after(self, height: int, width: int, pooled: bool = True) -> tuple[int, int]:
         """Output map (y, x) for an input map of height x width, after pooling unless `pooled` is false.

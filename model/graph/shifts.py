@@ -23,7 +23,7 @@ MOST_TERMS = 8
 
 @cache
 def nearest_sum(value: int, terms: int) -> int:
-    """The integer nearest to `value` that is a sum of at most `terms` signed powers of two; of two the smaller one.
+    """The integer nearest to `value` that is a sum of at most `terms` signed powers of two; of two as near, either.
 
     Examples
     --------

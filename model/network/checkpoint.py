@@ -21,7 +21,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
     Raises
     ------
-    OSError
+    LockstepError
         When the file cannot be written.
     """
     if process_index() == 0:

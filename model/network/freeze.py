@@ -34,6 +34,7 @@ from model.network.nets import Network
 from model.network.quantize import LEAST_STEP, codes_of
 from model.network.units import AddUnit, ConvUnit, Quantizer, Wired
 from model.numeric.formats import IntFormat
+from model.numeric.sums import sum_limits
 from model.numeric.weights import WeightFormat
 
 Array = np.ndarray[Any, Any]
@@ -167,7 +168,7 @@ def _freeze_unit(wired: Wired, taken: list[Map], wgt: WeightFormat) -> tuple[Lay
         slope = np.full(groups, source.step / (count * left.step))
         offset = np.full(groups, -sum(each.zero for each in taken) * source.step / left.step)
     try:
-        scale = solve_requantization(slope, offset, *_psum_limits(weight, source.fmt), left.fmt.max)
+        scale = solve_requantization(slope, offset, *sum_limits(weight, source.fmt.max), left.fmt.max)
     except LockstepError as error:
         raise LockstepError(f"layer {wired.name}: {error}") from error
     inputs = wired.inputs if len(taken) > 1 else ()
@@ -217,12 +218,6 @@ def _weight_codes(module: QuantConv2d | QuantConv1d | QuantLinear) -> tuple[Arra
     step = module.step.detach().clamp_min(LEAST_STEP)
     codes = codes_of(module.weight.detach(), step, module.fmt).numpy().astype(module.fmt.dtype)
     return codes.reshape(*codes.shape[:2], *[1] * (4 - codes.ndim), *codes.shape[2:]), step.flatten().numpy()
-
-
-def _psum_limits(weight: Array, act: IntFormat) -> tuple[Array, Array]:
-    """Least and greatest psum of each channel, int64 (channels,)."""
-    flat = weight.reshape(len(weight), -1).astype(np.int64)
-    return np.minimum(flat, 0).sum(axis=1) * act.max, np.maximum(flat, 0).sum(axis=1) * act.max
 
 
 def _array(tensor: torch.Tensor | None) -> Array:

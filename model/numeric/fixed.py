@@ -66,10 +66,15 @@ def requantize(psum: Ints, multiplier: Ints, bias: Ints, shift: int, low: int, h
         When p*M + B could leave int64: decided from the extremes, before anything is computed.
     """
     if psum.size:
-        reach = _magnitude(psum) * _magnitude(multiplier) + _magnitude(bias)
+        reach = requantization_reach(_magnitude(psum), multiplier, bias)
         if reach >= 1 << 63:
             raise OverflowError(f"requantization may reach {reach}, which 64 bits do not hold")
     return np.asarray(saturate((psum * multiplier + bias) >> shift, low, high), dtype=np.int64)
+
+
+def requantization_reach(psum: int, multiplier: Ints, bias: Ints) -> int:
+    """A bound of |p*M + B| for psums of magnitude `psum` at most, whichever channel they are of."""
+    return psum * _magnitude(multiplier) + _magnitude(bias)
 
 
 def _magnitude(values: Ints) -> int:

@@ -47,8 +47,6 @@ def lower(
     """
     layer, pool = taken.layer, taken.layer.pool
     require_zero(layer)
-    if layer.out is None and pool > 1:
-        raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")
     out_y, out_x = layer.map_after(*taken.given)
     (sy, sx), (py, px), (ky, kx) = taken.stride, taken.padding, taken.weight.shape[2:]
     width, positions = taken.width, taken.height * taken.width

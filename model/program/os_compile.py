@@ -54,8 +54,6 @@ def os_descriptor(layer: Layer, source: TurnedMap, shape: EngineShape, out_base:
             f"layer {layer.name}: its input of {layer.act.bits} bits makes {source.planes} planes of "
             f"{shape.act_width}; expected at most {MAX_SUB}"
         )
-    if layer.out is None and layer.pool > 1:
-        raise LockstepError(f"layer {layer.name}: logits cannot be pooled; expected pool 1")
     check_widths(layer, shape)
     require_psum_bits(layer, shape.psum_width)
     window, terms = layer.pool**2, source.channels

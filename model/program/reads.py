@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from model.errors import LockstepError
+from model.golden.tiling import fill_columns
 from model.graph.graph import Layer
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +48,7 @@ class Reads:
     Parameters
     ----------
     start, step_oc, step_ic : int
-        In lines; `step_ic` may be negative.
+        In lines.
     channels : int64 array [oc][j][lane]
         Input channel in each lane of the tiles read, -1 for none; lane = bank * rows + row.
     """
@@ -175,11 +176,9 @@ def read_tiles(weight: Array, reads: Reads, banks: int, planes: int, cols: int, 
     """
     outs, ins, ky, kx = weight.shape
     oc, count, lanes = reads.channels.shape
-    full = np.full((oc * cols, ins + 1, ky * kx), filler, np.int64)  # channel -1: one of codes 0
-    full[:outs, :ins] = weight.reshape(outs, ins, ky * kx)
-    if filler:
-        full[outs:] = full[outs - 1]
-    by_tile = full.reshape(oc, cols, ins + 1, ky * kx)
+    full = np.full((outs, ins + 1, ky * kx), filler, np.int64)  # channel -1: one of codes 0
+    full[:, :ins] = weight.reshape(outs, ins, ky * kx)
+    by_tile = fill_columns(full, cols, filler).reshape(oc, cols, ins + 1, ky * kx)
     found = by_tile[np.arange(oc)[:, None, None], :, reads.channels]  # [oc][j][lane][col][kij]
     split = found.reshape(oc, count * banks, lanes // banks, cols, ky * kx)  # [oc][j * bank][row][col][kij]
     tiles = np.repeat(split, planes, axis=1).transpose(0, 1, 4, 3, 2)  # [oc][j * bank * plane][kij][col][row]

@@ -12,6 +12,7 @@ import numpy as np
 
 from model.errors import LockstepError
 from model.golden.tiling import PsumBound, outputs, psum_bound, psums
+from model.vectors.entries import Bits
 from model.vectors.manifest import Manifest
 from model.vectors.reader import VectorSet
 
@@ -78,16 +79,19 @@ def require_psum_bits(vectors: VectorSet, where: str) -> PsumBound:
         When ``bits.psum`` is too few: names channel, bound and the width needed.
     """
     bits, (oc, ic, kijs, cols, rows) = vectors.manifest.bits, vectors.wgt.shape
-    most = (1 << bits.act) - 1 if bits.act_max is None else bits.act_max
     by_channel = vectors.wgt.transpose(0, 3, 1, 2, 4).copy()  # (oc, ic, kij, col, row) -> (oc, col, ic, kij, row)
     used = rows - (ic * rows - vectors.manifest.layer.in_channels)  # rows of the last tile
     by_channel[:, :, -1, :, used:] = 0  # whatever weight is there, it meets activations of 0
-    bound = psum_bound(by_channel.reshape(oc * cols, ic, kijs, rows), most)
+    return require_bound(psum_bound(by_channel.reshape(oc * cols, ic, kijs, rows), bits.greatest_act), bits, where)
+
+
+def require_bound(bound: PsumBound, bits: Bits, where: str) -> PsumBound:
+    """`bound` again; LockstepError when ``bits.psum`` is too few for it."""
     if bound.bits > bits.psum:
         told = f"psums of output channel {bound.channel} may reach {bound.low}..{bound.high}"
         raise LockstepError(
             f"{where}: bits.psum is {bits.psum}; expected {bound.bits} or more, since {told} with activations up to "
-            f"{most}; where they stay smaller, bits.act_max says so"
+            f"{bits.greatest_act}; where they stay smaller, bits.act_max says so"
         )
     return bound
 

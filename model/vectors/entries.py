@@ -84,6 +84,11 @@ class Bits:
             require(self.wgt == need, f"bits.wgt is {self.wgt}; expected {need}, a pattern of bits.wgt_power")
 
     @property
+    def greatest_act(self) -> int:
+        """The greatest activation there can be."""
+        return (1 << self.act) - 1 if self.act_max is None else self.act_max
+
+    @property
     def weights(self) -> WeightFormat:
         """The format of the weights' words."""
         if self.wgt_power is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.vectors.manifest import NAME, read_manifest
+from model.vectors.os_manifest import is_output_stationary, read_os_manifest
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ def require_replaceable(folder: Path) -> None:
     if not names:
         return
     try:
-        known = {NAME, *read_manifest(folder / NAME).file_names()}
+        path = folder / NAME
+        told = read_os_manifest(path) if is_output_stationary(path) else read_manifest(path)
+        known = {NAME, *told.file_names()}
     except LockstepError as error:
         raise LockstepError(f"{folder} holds files but is not a vector set ({error}); {advice}") from error
     strange = next((name for name in names if name not in known), None)

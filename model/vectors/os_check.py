@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.errors import LockstepError
 from model.golden import os_tiling, tiling
-from model.vectors.check import Mismatch
+from model.vectors.check import Mismatch, require_bound
 from model.vectors.os_generate import os_outputs
 from model.vectors.os_manifest import ACC, HEADER_LINES
 from model.vectors.os_set import OsSet
 
 
 def require_os_psum_bits(vectors: OsSet, where: str) -> tiling.PsumBound:
-    """The PsumBound of the set's weights and all activations; LockstepError where ``bits.psum`` is too few for it."""
+    """The PsumBound of the set's weights and activations; LockstepError where ``bits.psum`` is too few for it."""
     told, (oc, terms, cols) = vectors.manifest.bits, vectors.wgt.shape
     weight = vectors.wgt.transpose(0, 2, 1).reshape(oc * cols, terms, 1, 1)  # (channel, term, 1, 1)
-    bound = tiling.psum_bound(weight, (1 << told.act) - 1)
-    if bound.bits > told.psum:
-        raise LockstepError(
-            f"{where}: bits.psum is {told.psum}; expected {bound.bits} or more, since psums of output channel "
-            f"{bound.channel} may reach {bound.low}..{bound.high}"
-        )
-    return bound
+    return require_bound(tiling.psum_bound(weight, told.greatest_act), told, where)
 
 
 def check_os_set(vectors: OsSet) -> list[Mismatch]:

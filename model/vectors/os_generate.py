@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,12 @@ Array = np.ndarray[Any, Any]
 def describe_os(told: Manifest) -> OsManifest:
     """The output-stationary manifest of the layer and array that a weight-stationary one (of `describe`) names."""
     layer, rows = told.layer, told.array.rows
-    outputs = layer.out_map[0] * layer.out_map[1]
+    groups = -(-layer.out_map[0] * layer.out_map[1] // rows)
+    bits = replace(told.bits, acc=max(told.bits.acc, (groups * rows - 1).bit_length()))  # a line for every row
     return OsManifest(
-        *(FORMAT, VERSION, DATAFLOW, told.array, told.bits, layer),
+        *(FORMAT, VERSION, DATAFLOW, told.array, bits, layer),
         terms=layer.in_channels * layer.kernel[0] * layer.kernel[1],
-        groups=-(-outputs // rows),
+        groups=groups,
         oc_tiles=told.tiles.oc,
         relu=told.files.out[0].relu,
         source=told.source,

@@ -14,7 +14,7 @@ from typing import Any
 from model.errors import LockstepError
 from model.files import read_json
 from model.vectors.entries import ArraySize, Bits, LayerShape, require, require_digests
-from model.vectors.manifest import FORMAT, VERSION
+from model.vectors.manifest import FORMAT, MAX_PASSES, VERSION
 from model.vectors.schema import build, plain
 from model.vectors.text import Text
 
@@ -68,6 +68,10 @@ class OsManifest:
         least = (self.psum_lines - 1).bit_length()
         require(
             self.bits.acc >= least, f"bits.acc is {self.bits.acc}; expected {least} for {self.psum_lines} addresses"
+        )
+        count = self.oc_tiles * self.groups
+        require(
+            count <= MAX_PASSES, f"the layer takes {count} passes (oc_tiles x groups); expected at most {MAX_PASSES}"
         )
         require_digests(self.sha256, set(self.file_names()))
 

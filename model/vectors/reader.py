@@ -5,7 +5,6 @@ Index 0 of a row or column axis is row 0 or column 0, index 0 of a tile axis is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import LockstepError
-from model.numeric.weights import WeightFormat
+from model.vectors.legal import activation_values, check_edge, refuse, weight_values
 from model.vectors.manifest import NAME, Manifest, read_manifest
 from model.vectors.text import Text, read_text
 
@@ -107,32 +106,27 @@ def _read(folder: Path, manifest: Manifest, name: str, header_lines: int, text: 
 
 
 def _read_activations(folder: Path, manifest: Manifest) -> Array:
-    file, most, tiles = manifest.files.activation, manifest.bits.act_max, []
+    file, tiles = manifest.files.activation, []
     for ic in range(manifest.tiles.ic):
         name = manifest.file_name(file.pattern, ic=ic)
         words = _read(folder, manifest, name, file.header_lines, manifest.activation_text)
-        if most is not None:
-            _refuse(words > most, words, folder / name, file.header_lines, f"0..{most} (bits.act_max)")
+        words = activation_values(words, manifest.bits, folder / name, file.header_lines)
         edge = {1: manifest.layer.in_channels - ic * manifest.array.rows}
-        _check_edge(words, lambda w: columns(w, file.first_word), edge, folder / name, file.header_lines)
+        check_edge(words, lambda w: columns(w, file.first_word), edge, folder / name, file.header_lines)
         tiles.append(columns(words, file.first_word))
     return np.stack(tiles)
 
 
 def _read_weights(folder: Path, manifest: Manifest) -> Array:
-    file, least, passes = manifest.files.weight, manifest.bits.wgt_min, []
-    most, fmt = (1 << manifest.bits.wgt - 1) - 1, manifest.bits.weights
+    file, fmt, passes = manifest.files.weight, manifest.bits.weights, []
     for oc, ic, kij in manifest.passes(file.pattern):
         name = manifest.file_name(file.pattern, oc, ic, kij)
         words = _read(folder, manifest, name, file.header_lines, manifest.weight_text)
-        if least is not None:
-            _refuse(words < least, words, folder / name, file.header_lines, f"{least}..{most} (bits.wgt_min)")
-        if manifest.bits.wgt_power is not None:
-            words = weight_values(words, folder / name, fmt, file.header_lines)
+        words = weight_values(words, manifest.bits, folder / name, file.header_lines)
         # where there is no 0, a column without a channel holds anything: nobody looks at its sums
         edge = {2: manifest.layer.in_channels - ic * manifest.array.rows}
         edge |= {} if fmt.filler else {1: manifest.layer.out_channels - oc * manifest.array.cols}
-        _check_edge(words, lambda w: weight_order(w, manifest), edge, folder / name, file.header_lines, fmt.filler)
+        check_edge(words, lambda w: weight_order(w, manifest), edge, folder / name, file.header_lines, fmt.filler)
         passes.append(weight_order(words, manifest))
     shape = manifest.tiles.oc, manifest.tiles.ic, manifest.kijs, manifest.array.cols, manifest.array.rows
     return np.concatenate(passes).reshape(shape)
@@ -158,7 +152,7 @@ def _read_acc(folder: Path, manifest: Manifest) -> Array | None:
     words = _read(folder, manifest, file.pattern, file.header_lines, manifest.acc_text)
     last = file.base + manifest.kijs * manifest.positions_per_kij - 1
     outside = (words < file.base) | (words > last)
-    _refuse(outside, words, folder / file.pattern, file.header_lines, f"an address {file.base}..{last}")
+    refuse(outside, words, folder / file.pattern, file.header_lines, f"an address {file.base}..{last}")
     return (words - file.base).reshape(manifest.len_onij, manifest.kijs)  # one address a line
 
 
@@ -169,40 +163,3 @@ def _read_outs(folder: Path, manifest: Manifest) -> tuple[tuple[bool, Array], ..
         tiles = [_read(folder, manifest, name, file.header_lines, manifest.out_text) for name in names]
         outs.append((file.relu, np.stack([columns(words, file.first_word) for words in tiles])))
     return tuple(outs)
-
-
-def weight_values(words: Array, path: Path, fmt: WeightFormat, header_lines: int) -> Array:
-    """The weights of patterns; LockstepError names the first that is none."""
-    legal = np.isin(words, fmt.encode(fmt.values))
-    _refuse(~legal, words, path, header_lines, f"a pattern of {fmt.name} (bits.wgt_power)")
-    return fmt.decode(words)
-
-
-def _refuse(bad: Array, words: Array, path: Path, header_lines: int, expected: str) -> None:
-    """Raise LockstepError for the first true entry of `bad` ([line][word], as in the file)."""
-    if bad.any():
-        line, word = (int(index) for index in np.argwhere(bad)[0])
-        where = f"{path} line {header_lines + line + 1} word {word + 1}"
-        raise LockstepError(f"{where}: found {int(words[line, word])}; expected {expected}")
-
-
-def _check_edge(
-    words: Array,
-    order: Callable[[Array], Array],
-    channels: dict[int, int],
-    path: Path,
-    header_lines: int,
-    filler: int = 0,
-) -> None:
-    """Refuse a code other than `filler` beyond the layer's `channels`: the number used, by axis of the tile."""
-    tile = order(words)
-    outside = np.zeros(tile.shape, bool)
-    for axis, used in channels.items():
-        if used < tile.shape[axis]:
-            outside |= (np.arange(tile.shape[axis]) >= used).reshape([-1 if a == axis else 1 for a in range(tile.ndim)])
-    if outside.any() and (tile[outside] != filler).any():
-        places = order(np.arange(words.size).reshape(words.shape))  # where in the file each code of the tile stands
-        bad = np.zeros(words.size, bool)
-        bad[places[outside & (tile != filler)]] = True
-        expected = f"{filler} (a channel beyond those of the layer)"
-        _refuse(bad.reshape(words.shape), words, path, header_lines, expected)
