@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage fuzz mutants mutation check test report clean distclean
+.PHONY: help any-start simulations setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage fuzz mutants mutation check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -99,7 +99,7 @@ requant: setup-vectors ## A trained graph again, each scale a sum of few powers 
 evaluate: setup-evaluate ## The integer graph on every test image, exactly: its accuracy, images a second
 #: NET=vgg16|tiny|micro|residual|separable|signal DATA=<folder> IMAGES=<so many> JOBS=<processes>
 #: OUT=<folder> RTL=<so many of them on the RTL as well> SIM=verilator|icarus
-	@[ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; exec $(python) -m scripts.evaluate $(flags)
+	@{ [ -z "$$RTL" ] || SIM="$${SIM:-verilator}" $(setup) sim; } && exec $(python) -m scripts.evaluate $(flags)
 
 ##@ Vectors
 
@@ -110,31 +110,32 @@ vectors: setup-vectors ## Write the text vectors of one layer and one image
 	@exec $(python) -m scripts.vectors $(flags)
 
 ##@ Simulate
-#: INIT=random (registers and memories do not begin with X or 0)
+any-start: # what simulations take from the environment: registers and memories do not begin with X or 0, but with values of the seed
+#: INIT=random SEED=1 (of every target here but waves)
 
-sim: setup ## Replay a vector folder on the array and check every psum and every output
+sim: setup any-start ## Replay a vector folder on the array and check every psum and every output
 #: VECTORS=<folder> MANIFEST=<file> SIM=icarus|verilator WAVES=1|fst|vcd WGT_LANES=2
 #: SEED=1 SIMD=1 OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.sim $(flags)
 
-network: setup-network ## A whole network on the RTL, pixels in, class out, every activation checked
+network: setup-network any-start ## A whole network on the RTL, pixels in, class out, every activation checked
 #: NET=<network> IMAGE=sample|<file>|<index into DATA> DATA=<folder> LAYERS=<from>:<to>
 #: SIM=icarus|verilator ROWS=8 COLS=8 INPUT=fold|patch|none STALL=0 CHECKS=1 WAVES=1 OUT=<folder>
 #: SIMD=0 ACT_WIDTH=<bits of the array's activations> DATAFLOW=ws|os|auto
 	@$(simulator); exec $(python) -m scripts.network $(flags)
 
-random: setup ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
+random: setup any-start ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
 #: N=200 SEED=1 FIRST=0 SIM=icarus|verilator OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.random_layers $(flags)
 
-regress: setup-regress ## Images x layers x modes and drawn layers as jobs of Dask: here, on a cluster, on a farm
+regress: setup-regress any-start ## Images x layers x modes and drawn layers as jobs of Dask: here, on a cluster, on a farm
 #: NET=tiny IMAGES=<so many> DATA=<folder> LAYERS=<from>:<to> MODES=ws,os,pairs ROWS=8 COLS=8
 #: DRAWS=100 SEED=1 FIRST=0 SIM=icarus|verilator CHECKS=0 ONLY=<job> OUT=<folder>
 #: JOBS=<processes, or jobs of the farm> SCHEDULER=tcp://<host>:<port>
 #: CLUSTER=slurm|lsf CONFIG=<what a job of the farm is>
 	@$(simulator); exec $(python) -m scripts.regress $(flags)
 
-benchmark: setup ## What comparing costs: the network testbench against one that only feeds
+benchmark: setup any-start ## What comparing costs: the network testbench against one that only feeds
 #: SIM=icarus|verilator N=5 OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.benchmark $(flags)
 
@@ -149,9 +150,9 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 #: OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
-tradeoff: setup-synth ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
+tradeoff: ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
 #: NET=<network> GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
-	@exec $(python) -m scripts.tradeoff $(flags)
+	@SIM=icarus; export SIM; $(setup) synth && exec $(python) -m scripts.tradeoff $(flags)
 
 ##@ C
 
@@ -161,37 +162,38 @@ c: setup-c ## An integer graph as C for a microcontroller, run here or on RV32EC
 	@exec $(python) -m scripts.c $(flags)
 
 c-proof: setup-c ## Every weight format, kind of layer and sign of bias as C, on N inputs each: an hour
-#: N=10000 FORMAT=<one> SEED=1 JOBS=<formats at a time> OUT=<folder>
+#: N=10000 FORMAT=<one> SEED=1 JOBS=<networks at a time> OUT=<folder>
 	@exec $(python) -m scripts.c_proof $(flags)
 
 ##@ Check
-#: SIM=icarus|verilator SEED=1 INIT=random
+simulations: any-start
+#: SIM=icarus|verilator INIT=random SEED=1 (SIM of neither formal nor coverage, the others not of formal)
 
-check: setup-test ## Lint, types, the first case of each quick test: the inner loop
+check: setup-test simulations ## Lint, types, the first case of each quick test: the inner loop
 #: PYTEST_ADDOPTS=<options of pytest>
 	@$(simulator); exec $(python) -m scripts.check
 
-test: setup-test ## Every test
+test: setup-test simulations ## Every test
 #: PYTEST_ADDOPTS=<options of pytest>
-	@$(simulator); mkdir -p build/test; exec $(python) -m pytest $(parallel) --junitxml=build/test/junit.xml tests tb
+	@$(simulator); mkdir -p build/test; rm -f build/test/junit.xml build/test/result.json; exec $(python) -m pytest $(parallel) --junitxml=build/test/junit.xml tests tb
 
 formal: setup-formal ## Prove properties of the RTL for all inputs; named faults must break them
 #: PROOF=<proof> TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.formal $(flags)
 
-coverage: ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
+coverage: any-start ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
 #: ONLY=<folder of tb/> JOBS=<testbenches at a time> OUT=<folder>
 	@SIM=verilator; export SIM; $(setup) test && exec $(python) -m scripts.coverage $(flags)
 
-fuzz: setup-test ## Every reader on damaged files, the accelerator under a host that does things wrong
+fuzz: setup-test simulations ## Every reader on damaged files, the accelerator under a host that does things wrong
 #: N=2000 ONLY=<reader>|bus SEED=1 REPLAY=<kept example, or seed:episode of the bus> OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.fuzz $(flags)
 
-mutants: setup-test ## Break the RTL on purpose: each named fault must fail the tests
+mutants: setup-test simulations ## Break the RTL on purpose: each named fault must fail the tests
 #: ONLY=<mutant> JOBS=<simulations at a time>
 	@$(simulator); exec $(python) -m scripts.mutants $(flags)
 
-mutation: setup-test ## Yosys' mutations of every RTL module: those that are real must fail the tests
+mutation: setup-test simulations ## Yosys' mutations of every RTL module: those that are real must fail the tests
 #: N=1000 MODULE=<one> TOOLS=pypi|native JOBS=<simulations at a time> OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.mutation $(flags)
 

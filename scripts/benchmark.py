@@ -13,8 +13,8 @@ from model.files import alone, write_json
 from model.graph import storage
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
+from model.typed import whole_number
 from scripts.guard import guarded
-from scripts.numbers import whole_number
 from scripts.vectors import load_image
 from tb.common.runner import SimulationError, default_simulator
 from tb.network.bench import build, simulate, write_jobs

@@ -22,8 +22,8 @@ from model.network.augment import to_input
 from model.network.layers import set_quantized, start_quantization
 from model.network.nets import Network, build, input_shape
 from model.network.train import autocast, make_optimizer, pick_device
+from model.typed import whole_number
 from scripts.guard import guarded
-from scripts.numbers import whole_number
 
 OUT = Path("build/benchmark-train")
 WANTED = 1.25  # times a float step, at most
@@ -91,6 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not 3 <= count <= 10000:
         raise LockstepError(f"N={count}; expected 3..10000 steps")
     recipe = recipes.load(args.net)
+    (Path(args.out) / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
     device = pick_device()
     generator = torch.Generator().manual_seed(1)
     shape = input_shape(recipe.network)

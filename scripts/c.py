@@ -64,16 +64,28 @@ def find(net: str, fmt: str | None) -> IntegerGraph:
     drawn, _, of = net.partition("_")
     if drawn in DRAWN:
         return DRAWN[drawn](named(fmt or of or "pot4"))
-    if fmt is None:
-        return storage.load(storage.find(net))
-    name = storage.run_name(net, named(fmt))
+    name = net if fmt is None else storage.run_name(net, named(fmt))
+    if fmt is None or name == net or "/" in net or net.endswith(storage.SUFFIX):
+        graph = storage.load(storage.find(net))
+    elif (found := _of_format(net, fmt)) is not None:
+        graph = found
+    else:
+        try:
+            graph = storage.load(storage.find(name))
+        except LockstepError as error:
+            raise LockstepError(f"{error}; of this format: `make train NET={net} FORMAT={fmt}`") from error
+    if fmt is not None:
+        check_format(graph, fmt)
+    return graph
+
+
+def _of_format(net: str, fmt: str) -> IntegerGraph | None:
+    """The graph called `net` where there is one and its weights are of the format; None where not."""
     try:
-        graph = storage.load(storage.find(name))
-    except LockstepError as error:
-        if name == net or "/" in net:
-            raise
-        raise LockstepError(f"{error}; of this format: `make train NET={net} FORMAT={fmt}`") from error
-    check_format(graph, fmt)
+        graph = storage.load(storage.find(net))
+        check_format(graph, fmt)
+    except LockstepError:
+        return None
     return graph
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +19,20 @@ import numpy as np
 
 from model.c.source import generate
 from model.errors import LockstepError
-from model.files import write_json
+from model.files import alone, write_json
 from model.golden.evaluate import Executor
 from model.graph.graph import IntegerGraph
 from model.numeric.weights import FORMATS, named
+from model.typed import whole_number
 from scripts.c import ROOM, pictures
 from scripts.guard import guarded
 from scripts.local_data import BUILD
-from scripts.numbers import cores, positive, tools_at_a_time, whole_number
+from scripts.numbers import cores, positive, tools_at_a_time
 from tb.c import host, rv32ec
 from tb.c.compilers import CompileError, Compiler, of_this_machine
 from tb.c.kinds import BIASES, KINDS
+from tb.common.jobs import Job, Result, finish_all
+from tb.common.runner import ROOT
 
 Array = np.ndarray[Any, Any]
 OUT = BUILD / "c-proof"
@@ -34,6 +40,7 @@ OUT = BUILD / "c-proof"
 ON_HOST = (("packed", True), ("packed", False), ("unrolled", False))
 ON_CHIP = (("packed", False), ("unrolled", False))
 ON_CHIP_IMAGES = 10
+DECIDING = ("model/c/*.py", "model/golden/*.py", "model/graph/*.py", "model/numeric/*.py", "tb/c/*.*", "scripts/c*.py")
 
 
 @dataclass
@@ -93,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--n", default="10000", help="inputs of each program (%(default)s)")
     parser.add_argument("--format", help=f"one of {', '.join(FORMATS)} (all)")
     parser.add_argument("--seed", default="1", help="of weights and biases (%(default)s)")
-    parser.add_argument("--jobs", default=str(cores()), help="formats at a time (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="networks at a time (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     count, seed = positive("N", args.n, 10000), whole_number("SEED", args.seed, 1)
@@ -102,46 +109,85 @@ def main(arguments: list[str] | None = None) -> int:
         raise LockstepError(f"N={count} SEED={seed} is impossible; expected {ON_CHIP_IMAGES} or more, and 0 or more")
     formats = [args.format] if args.format else list(FORMATS)
     named(formats[0])
-    result_path, compiler, started = Path(args.out) / "result.json", of_this_machine(), time.monotonic()
-    result_path.unlink(missing_ok=True)
+    compiler, started, out = of_this_machine(), time.monotonic(), Path(args.out)
+    with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):
+        (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
+        work = [
+            _job(name, bias, kind, seed, count, compiler, out)
+            for name, bias, kind in itertools.product(formats, BIASES, KINDS)
+        ]
+        done = finish_all(work, jobs, _line)
+        result = _summary(formats, count, seed, compiler, list(done.values()))
+        write_json(out / "result.json", {**result, "seconds": round(time.monotonic() - started, 1)})
+    for name, tally in result["formats"].items():
+        print(
+            f"{name:8} {tally['programs']} programs, {tally['inferences']:,} inferences here; "
+            f"{tally['chip_programs']} and {tally['chip_inferences']} on RV32EC; {tally['faults']} faulty"
+        )
+    print(f"{'PASS' if result['passed'] else 'FAIL'}  {out / 'result.json'}", flush=True)
+    return 0 if result["passed"] else 1
 
-    def proved(name: str) -> Tally:
+
+def _job(name: str, bias: str, kind: str, seed: int, count: int, compiler: Compiler, out: Path) -> Job:
+    """One network in one format, in every style: a piece of the work, kept when nothing is wrong with it."""
+
+    def work() -> dict[str, Any]:
         tally = Tally()
-        for (bias, sign), (kind, make) in itertools.product(BIASES.items(), KINDS.items()):
-            prove(make(named(name), sign, seed), f"{name}, {kind}, {bias} bias", count, compiler, tally)
+        prove(KINDS[kind](named(name), BIASES[bias], seed), f"{name}, {kind}, {bias} bias", count, compiler, tally)
         for fault in tally.faults:
             print(f"error: {fault}", file=sys.stderr)
-        print(
-            f"{name:8} {tally.programs} programs, {tally.inferences:,} inferences here; {tally.chip_programs} and "
-            f"{tally.chip_inferences} on RV32EC; {len(tally.faults)} faulty  ({time.monotonic() - started:.0f} s)",
-            flush=True,
-        )
-        return tally
+        return {**vars(tally), "error": f"{len(tally.faults)} faulty" if tally.faults else None}
 
-    with ThreadPoolExecutor(jobs) as pool:  # the work is done by the compiler and the programs
-        tallies = dict(zip(formats, pool.map(proved, formats), strict=True))
-    faults = [fault for tally in tallies.values() for fault in tally.faults]
-    write_json(
-        result_path,
-        {
-            "passed": not faults,
-            "inputs": count,
-            "seed": seed,
-            "biases": list(BIASES),
-            "layers": {
-                kind: [layer.name for layer in make(FORMATS["int4"], 0, seed).layers] for kind, make in KINDS.items()
-            },
-            "formats": {name: {**vars(tally), "faults": len(tally.faults)} for name, tally in tallies.items()},
-            "faults": faults,
-            "inferences": sum(tally.inferences for tally in tallies.values()),
-            "chip_inferences": sum(tally.chip_inferences for tally in tallies.values()),
-            "compiler": compiler.name,
-            "sanitizers": list(compiler.sanitizers),
-            "seconds": round(time.monotonic() - started, 1),
-        },
+    place = f"{name}/{kind}-{bias}".replace(" ", "-")
+    depends = f"{seed} {count} {ON_HOST} {ON_CHIP} {ON_CHIP_IMAGES} {_tools(compiler)}\n{_sources()}"
+    return Job(place, "c-proof", name, kind, out / "jobs" / place, depends, work, {"format": name})
+
+
+@cache
+def _tools(compiler: Compiler) -> str:
+    """Which compilers and which processor they are."""
+    programs = [Path(found).resolve() for word in compiler.command[:1] if (found := shutil.which(word))]
+    told = [f"{path} {path.stat().st_mtime_ns}" for path in programs]
+    return repr([compiler, told, [version(name) for name in ("ziglang", "unicorn")]])
+
+
+@cache
+def _sources() -> str:
+    """All that writes, builds, runs and judges the programs."""
+    return "".join(path.read_text() for pattern in DECIDING for path in sorted(ROOT.glob(pattern)))
+
+
+def _line(result: Result) -> str:
+    state = result["error"] or ("kept" if result["kept"] else f"{result['seconds']:.0f} s")
+    return (
+        f"{result['name']:36} {result['inferences']:,} inferences here, {result['chip_inferences']} on RV32EC: {state}"
     )
-    print(f"{'FAIL' if faults else 'PASS'}  {result_path}", flush=True)
-    return 1 if faults else 0
+
+
+def _summary(formats: Sequence[str], count: int, seed: int, compiler: Compiler, done: Sequence[Result]) -> Result:
+    """The result of `make c-proof`, but for the time."""
+    sums = ("programs", "inferences", "chip_programs", "chip_inferences")
+    told = {name: [each for each in done if each["format"] == name] for name in formats}
+    faults = [fault for each in done for fault in each["faults"]]
+    return {
+        "passed": not faults,
+        "inputs": count,
+        "seed": seed,
+        "biases": list(BIASES),
+        "layers": {
+            kind: [layer.name for layer in make(FORMATS["int4"], 0, seed).layers] for kind, make in KINDS.items()
+        },
+        "formats": {
+            name: {key: sum(each[key] for each in parts) for key in sums}
+            | {"faults": sum(len(each["faults"]) for each in parts)}
+            for name, parts in told.items()
+        },
+        "faults": faults,
+        "inferences": sum(each["inferences"] for each in done),
+        "chip_inferences": sum(each["chip_inferences"] for each in done),
+        "compiler": compiler.name,
+        "sanitizers": list(compiler.sanitizers),
+    }
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from model.errors import LockstepError
 from model.files import write_json
+from scripts.guard import guarded
 
 BUILD = Path("build") / "check"
 STEPS: dict[str, list[str]] = {
@@ -26,16 +28,17 @@ STEPS: dict[str, list[str]] = {
 }
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
-    """Run the steps; returns 1 when any of them failed."""
+    """Run the steps; returns the exit status: 0, 1 when any of them failed, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("steps", nargs="*", metavar="step", help=f"{', '.join(STEPS)} (all of them)")
     args = parser.parse_args(arguments)
     chosen = args.steps or list(STEPS)
     unknown = [step for step in chosen if step not in STEPS]
     if unknown:
-        print(f"error: {unknown[0]!r} is no step of the check; expected {', '.join(STEPS)}", file=sys.stderr)
-        return 2
+        raise LockstepError(f"{unknown[0]!r} is no step of the check; expected {', '.join(STEPS)}")
+    (BUILD / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
     result: dict[str, dict[str, object]] = {}
     for step in chosen:
         print(f"== {step}: {' '.join(STEPS[step])}", flush=True)

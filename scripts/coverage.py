@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import alone, write_json
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.numbers import tools_at_a_time
 from tb.common.runner import ROOT
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             modules = [name for name in [args.only.partition("/")[0]] if (ROOT / "rtl" / f"{name}.v").is_file()]
         result = summarize(outcomes, waivers, modules)
         result = _judged(result, failed, args.only) | {"seconds": round(time.monotonic() - started, 1)}
+        result["make"] = given_line("coverage", parser, args)
         result["jobs"] = {outcome.job: outcome.seconds for outcome in outcomes}
         write_json(args.out / "result.json", result)
     _tell(result)
@@ -61,11 +63,15 @@ def _all(jobs: Mapping[str, Path], out: Path, width: int) -> Iterator[tuple[str,
     """The outcomes as they come, `width` testbenches at a time; the reason of one that failed."""
     with ThreadPoolExecutor(width) as pool:
         running = {pool.submit(run_job, job, path, out): job for job, path in jobs.items()}
-        for done in as_completed(running):
-            try:
-                yield running[done], done.result()
-            except LockstepError as error:
-                yield running[done], error
+        try:
+            for done in as_completed(running):
+                try:
+                    yield running[done], done.result()
+                except LockstepError as error:
+                    yield running[done], error
+        except BaseException:  # an interrupt, or the reader of this is closed by one
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _judged(result: Result, failed: list[str], only: str | None) -> Result:

@@ -21,10 +21,10 @@ from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import evaluate, execute, parallel
 from model.graph import storage
 from model.graph.graph import IntegerGraph
+from model.typed import whole_number
 from scripts.datasets import load_data
 from scripts.guard import guarded
 from scripts.local_data import BUILD, spread
-from scripts.numbers import whole_number
 from tb.common.runner import SimulationError
 from tb.common.simulators import require_simulator
 from tb.network.sample import run_images
@@ -132,11 +132,12 @@ def main(arguments: list[str] | None = None) -> int:
     graph = storage.load(path)
     dataset = load_data(graph.input_shape, args.data)
     check_classes(graph, dataset, path)
-    folder = Path(args.out) / graph.name
+    folder, count = Path(args.out) / graph.name, len(dataset.test_pixels)
+    if wanted is not None and wanted > count:
+        raise LockstepError(f"IMAGES={wanted}: the data set has {count} test images; expected no more")
     with alone(folder.parent / f".{graph.name}.lock", f"another evaluation of {graph.name} in {args.out}"):
         remove_parts(folder)
         (folder / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
-        count = len(dataset.test_pixels)
         run = Run(graph, dataset, spread(count, wanted or count), folder)
         return measure(run, path, folder, jobs, Sample(rtl, args.sim) if rtl else None)
 
@@ -261,8 +262,11 @@ def tell(result: dict[str, Any], folder: Path) -> int:
         print(f"error: on the RTL: {rtl['error'] or 'logits differ'}", file=sys.stderr)
     told = probes["differing_logits"] or (rtl and not rtl["passed"])  # above; a verdict on the accuracy has to wait
     if not told and result["passed"] is None:
-        reason = "other data" if not result["same_data"] else "not all of them"
-        print(f"  not compared with the accuracy in the graph ({result['recorded_accuracy']}): {reason}")
+        if result["recorded_accuracy"] is None:
+            print("  not compared: the graph states no accuracy")
+        else:
+            reason = "not all of them" if result["same_data"] else "other data"
+            print(f"  not compared with the accuracy in the graph ({result['recorded_accuracy']}): {reason}")
     elif not told and not result["passed"]:
         print(f"error: the graph states an accuracy of {result['recorded_accuracy']:.4%}", file=sys.stderr)
     verdict = {True: "PASS", False: "FAIL", None: "DONE"}[result["passed"]]

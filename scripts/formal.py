@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.files import alone, write_json
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.numbers import cores, tools_at_a_time
 from tb.common.jobs import Job, Result, finish_all
@@ -35,10 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     proofs = choose(args.proof)
     with alone(args.out / "lock", f"`make formal` in {args.out}"):
         (args.out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
-        return _run(args, proofs, jobs)
+        return _run(args, given_line("formal", parser, args), proofs, jobs)
 
 
-def _run(args: argparse.Namespace, proofs: Sequence[Proof], jobs: int) -> int:
+def _run(args: argparse.Namespace, line: str, proofs: Sequence[Proof], jobs: int) -> int:
     started = time.monotonic()
     tools = find_tools(args.tools)
     for tool in tools.values():
@@ -51,6 +52,7 @@ def _run(args: argparse.Namespace, proofs: Sequence[Proof], jobs: int) -> int:
     entries = [_entry(proof, work, done) for proof in proofs]
     result = {
         "passed": all(entry["passed"] for entry in entries),
+        "make": line,
         "complete": args.proof is None,
         "proofs": entries,
         "variants": sum(entry["variants"] for entry in entries),

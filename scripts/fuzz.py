@@ -16,11 +16,12 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, read_json, write_json
+from model.typed import whole_number
 from scripts.fuzzing.campaign import NOTE, Tally, examine
 from scripts.fuzzing.judge import WALL_SECONDS, judge
 from scripts.fuzzing.readers import READERS, choose
-from scripts.guard import guarded
-from scripts.numbers import positive, whole_number
+from scripts.guard import guarded, require_own
+from scripts.numbers import positive
 from tb.common.runner import ROOT
 from tb.fuzz.campaign import BUS, episodes
 
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = choose(args.only, (BUS,))
     if args.replay is not None:
         return _replay(args.only, args.replay, args.out)
+    require_own(args.out, OUT, "fuzz")
     with alone(args.out / "lock", f"`make fuzz` in {args.out}", "name another folder: OUT=<folder>"):
         (args.out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         return _run(names, count, seed, args.out, args.only)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import ParamSpec
 
@@ -21,6 +21,27 @@ def write_result(path: Path, result: Mapping[str, object]) -> None:
         write_json(path, result)
     except LockstepError as error:
         print(f"note: no result file: {error}", file=sys.stderr)
+
+
+def require_own(out: Path, default: Path, target: str, names: Collection[str] = ()) -> None:
+    """Refuse a folder of other things: what a target replaces or removes in its own folder would be lost there.
+
+    Hidden files do not count. A folder is the target's own when it is `default`, empty, or holds nothing but `names`;
+    where none are given, when it holds the target's lock, which the first run there leaves.
+
+    Raises
+    ------
+    LockstepError
+        When it is not.
+    """
+    if out.resolve() == default.resolve() or not out.is_dir():
+        return
+    there = sorted(path.name for path in out.iterdir() if path.name[0] != ".")
+    strange = [name for name in there if name not in names] if names else [] if "lock" in there else there
+    if strange:
+        raise LockstepError(
+            f"OUT={out} holds {strange[0]}, which is not of `make {target}`; name a new or an empty folder"
+        )
 
 
 def guarded(run: Callable[P, int]) -> Callable[P, int]:

@@ -12,9 +12,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from model.errors import LockstepError
-from model.files import write_json
-from scripts.numbers import whole_number
-from tb.common.runner import default_simulator
+from model.files import alone, write_json
+from model.typed import whole_number
+from scripts.given import given_line
+from scripts.guard import guarded, require_own
+from tb.common.runner import default_seed, default_simulator
 from tb.common.sources import read_rtl
 from tb.mutants.campaign import Result, Trial, baseline, trials
 from tb.mutants.patches import PATCHES, Mutant, read_mutants
@@ -23,6 +25,7 @@ OUT = Path("build/mutants")
 MOST_JOBS = 8
 
 
+@guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns 0 when every mutant is killed, 1 when one survives or the RTL itself fails, 2 for bad input."""
     cores = min(os.cpu_count() or 1, MOST_JOBS)
@@ -32,19 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--patches", type=Path, default=PATCHES, help="folder of the mutants (tb/mutants)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for sources, logs and results (%(default)s)")
     args = parser.parse_args(arguments)
-    try:
-        jobs = whole_number("JOBS", args.jobs, cores)
-        if not 1 <= jobs <= 64:
-            raise LockstepError(f"JOBS={jobs} is impossible; expected 1..64, simulations at a time")
-        mutants = read_mutants(args.patches)
-        chosen = _choose(mutants, args.only)
-        return _run(chosen, len(chosen) == len(mutants), args.out.resolve(), jobs)
-    except LockstepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        return 130
+    jobs = whole_number("JOBS", args.jobs, cores)
+    if not 1 <= jobs <= 64:
+        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..64, simulations at a time")
+    default_seed()  # every simulation asks for it: a wrong one is told here
+    mutants, out = read_mutants(args.patches), args.out.resolve()
+    chosen = _choose(mutants, args.only)
+    require_own(args.out, OUT, "mutants")
+    with alone(out / "lock", f"`make mutants` in {args.out}"):
+        (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
+        try:
+            return _run(chosen, given_line("mutants", parser, args), len(chosen) == len(mutants), out, jobs)
+        except KeyboardInterrupt:
+            print("stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
+            raise
 
 
 def _choose(mutants: list[Mutant], names: Sequence[str] | None) -> list[Mutant]:
@@ -55,7 +59,7 @@ def _choose(mutants: list[Mutant], names: Sequence[str] | None) -> list[Mutant]:
     return [mutant for mutant in mutants if not names or mutant.name in names]
 
 
-def _run(mutants: list[Mutant], complete: bool, out: Path, jobs: int) -> int:
+def _run(mutants: list[Mutant], line: str, complete: bool, out: Path, jobs: int) -> int:
     started = time.monotonic()
     rtl = read_rtl()
     tried = trials(mutants, rtl, out)  # every patch applies, or nothing is simulated
@@ -75,6 +79,7 @@ def _run(mutants: list[Mutant], complete: bool, out: Path, jobs: int) -> int:
     summary = _summary(results)
     summary |= {
         "passed": not unsound and summary["killed"] == len(mutants),
+        "make": line,
         "complete": complete and not unsound,
         "mutants": len(mutants),
         "baseline_failures": [result["last"] for result in unsound],

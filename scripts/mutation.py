@@ -16,8 +16,10 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, write_json
-from scripts.guard import guarded
-from scripts.numbers import cores, positive, tools_at_a_time, whole_number
+from model.typed import whole_number
+from scripts.given import given_line
+from scripts.guard import guarded, require_own
+from scripts.numbers import cores, positive, tools_at_a_time
 from tb.common.jobs import Job, Result, finish_all
 from tb.common.runner import default_simulator
 from tb.common.sources import contained, read_rtl
@@ -53,14 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
             f"SIM={default_simulator()} cannot be used here: mutants run on Icarus; expected SIM=icarus"
         )
     out = args.out.resolve()
+    require_own(args.out, OUT, "mutation")
     with alone(out / "lock", f"`make mutation` in {args.out}"):
         (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         shutil.rmtree(out / "builds", ignore_errors=True)
         campaign = Campaign(rtl, find_tools(args.tools), out, seed, STAGES)
-        return _run(campaign, wanted, args.module, jobs)
+        return _run(campaign, given_line("mutation", parser, args), wanted, args.module, jobs)
 
 
-def _run(campaign: Campaign, wanted: int, module: str | None, jobs: int) -> int:
+def _run(campaign: Campaign, given: str, wanted: int, module: str | None, jobs: int) -> int:
     started = time.monotonic()
     for tool in campaign.tools.values():
         print(f"{tool.name}: {tool.version} ({tool.source})", flush=True)
@@ -73,6 +76,7 @@ def _run(campaign: Campaign, wanted: int, module: str | None, jobs: int) -> int:
     result: Result = {
         **totals(entries),
         "passed": bool(entries) and not errors and not survivors(entries),
+        "make": given,
         "complete": module is None,
         "modules": {name: totals([each for each in entries if each["module"] == name]) for name in modules},
         "survivors": survivors(entries),

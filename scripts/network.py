@@ -19,8 +19,9 @@ from model.program.compiled import Program
 from model.program.dataflows import dataflow_table, table_lines
 from model.program.fit import fitting_shape
 from model.program.os_compile import require_dataflow
+from model.typed import whole_number
+from scripts.given import given_line
 from scripts.guard import guarded
-from scripts.numbers import whole_number
 from scripts.vectors import BOTH_MODES, image_name, load_image
 from tb.common.runner import SimulationError, default_simulator
 from tb.common.simulators import require_simulator
@@ -92,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--waves", default="", help="1: dump every signal, as VCD (small runs only)")
     parser.add_argument("--out", default=str(OUT), help="folder for results and build (%(default)s)")
     args = parser.parse_args(arguments)
+    line = given_line("network", parser, args)
     rows, cols = (whole_number(name.upper(), getattr(args, name), 8) for name in ("rows", "cols"))
     stall = whole_number("STALL", args.stall, 0)
     if not 0 <= stall <= 250:
@@ -113,11 +115,12 @@ def main(arguments: list[str] | None = None) -> int:
     maps = Maps.of(graph, pixels)
     out = Path(args.out) / graph.name
     with alone(out / "lock", f"a run in {out}", "name another folder: OUT=<folder>"):
-        return _run(args, image, graph, program, maps, (first, last), stall, out, pixels.tobytes())
+        return _run(args, line, image, graph, program, maps, (first, last), stall, out, pixels.tobytes())
 
 
 def _run(
     args: argparse.Namespace,
+    line: str,
     image: str,
     graph: IntegerGraph,
     program: Program,
@@ -197,7 +200,7 @@ def _run(
     if not passed:
         progress.end()
     result = _result(args, image, graph, program, maps, chosen, progress, report, macs, passed)
-    result |= {"dataflows": preferred, "error": error}
+    result |= {"make": line, "dataflows": preferred, "error": error}
     if error:  # nothing was compared to its end but the layers that were done
         result["checked_activations"] = sum(int(maps.outputs[at].size) for at in progress.layers if first <= at <= last)
         result["mismatches"] = max(report.mismatches, len(report.shown))

@@ -13,8 +13,8 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from model.program.draw import ARRAYS, Draw
 from model.program.draw_graph import GraphDraw
+from model.typed import whole_number
 from scripts.guard import guarded
-from scripts.numbers import whole_number
 from tb.common.initial import random_start
 from tb.common.runner import SimulationError, default_simulator
 from tb.network.draws import any_draw, run_draws

@@ -21,9 +21,10 @@ import numpy as np
 from model.errors import LockstepError
 from model.files import alone, read_json, remove_parts, write_json
 from model.graph import storage
-from scripts.guard import guarded
+from model.typed import whole_number
+from scripts.guard import guarded, require_own
 from scripts.network import layer_range
-from scripts.numbers import MOST_TOOLS, cores, whole_number
+from scripts.numbers import MOST_TOOLS, cores
 from scripts.regression.plan import LeftOut, draw_cases, keep_images, layer_cases, modes_of
 from scripts.regression.summary import Told, summarize, tell
 from scripts.regression.workers import Choice, answers, look_everywhere, workers
@@ -120,6 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = Path(args.out).resolve()
     choice = Choice(jobs, args.scheduler, args.cluster, args.config, out)
     find(args.sim)
+    require_own(Path(args.out), OUT, "regress")
     with alone(out / "lock", f"a run in {args.out}", "name another folder: OUT=<folder>"):
         return _run(_plan(args, out), choice)
 

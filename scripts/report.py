@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.files import alone, write_atomic, write_json
-from scripts.guard import guarded
+from scripts.guard import guarded, require_own
 from scripts.reporting import (
     accuracy,
     area,
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--build", type=Path, default=BUILD, help="folder of the results (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the page (%(default)s)")
     args = parser.parse_args(arguments)
+    require_own(args.out, OUT, "report")
     with alone(args.out / "lock", f"`make report` in {args.out}", "name another folder: OUT=<folder>"):
         (args.out / "result.json").unlink(missing_ok=True)
         content, result = compose(args.build)

@@ -11,9 +11,9 @@ import numpy as np
 from model.files import write_json
 from model.graph import storage
 from model.graph.shifts import terms_of, without_multipliers
+from model.typed import whole_number
 from scripts.guard import guarded
 from scripts.local_data import BUILD
-from scripts.numbers import whole_number
 
 OUT = Path("build/requant")
 

@@ -64,6 +64,10 @@ case ${SIM:-} in
     '' | icarus | verilator) ;;
     *) die "SIM='$SIM' is no simulator; expected icarus or verilator" ;;
 esac
+case ${SYSTEM_PACKAGES:-} in
+    '' | yes | no) ;;
+    *) die "SYSTEM_PACKAGES='$SYSTEM_PACKAGES' is neither yes nor no; no: nothing is installed with the system's package manager" ;;
+esac
 
 # An index without DATA counts in the bundled digits where the network takes them, and is refused by the script where it does not: NumPy
 # and the graph tell.

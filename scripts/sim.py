@@ -13,13 +13,15 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, write_atomic, write_json
+from model.typed import whole_number
 from model.vectors.check import require_psum_bits
 from model.vectors.manifest import NAME
 from model.vectors.os_check import require_os_psum_bits
-from scripts.guard import guarded
-from scripts.numbers import whole_number
+from scripts.given import given_line
+from scripts.guard import guarded, require_own
 from scripts.proposals import refuse_with_proposal
-from tb.common.runner import DEFAULT_SEED, SimulationError, default_simulator, simulate
+from tb.common.runner import DEFAULT_SEED, SimulationError, default_simulator, seed_of, simulate
+from tb.common.simulators import find
 from tb.common.weight_formats import weight_parameters
 from tb.core.launch import run_replay, wave_format
 from tb.core.os_replay import OsReplay
@@ -58,25 +60,25 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     folder, out = Path(args.vectors), Path(args.out)
     manifest = Path(args.manifest) if args.manifest else None
-    _require_own(out)
+    require_own(out, OUT, "sim", OWN)
     if manifest is None and folder.is_dir() and not (folder / NAME).exists():
         refuse_with_proposal(folder, out)
     if folder == DEFAULT_SET and not folder.exists():
         raise LockstepError(f"{folder} is missing; run `make vectors` first, or name another folder: VECTORS=<folder>")
     args.wgt_lanes = whole_number("WGT_LANES", args.wgt_lanes, DEFAULT_WGT_LANES)
-    args.seed = whole_number("SEED", args.seed, DEFAULT_SEED)
-    if not 0 <= args.seed < 1 << 32:
-        raise LockstepError(f"SEED={args.seed} is impossible; expected 0..{(1 << 32) - 1}")
+    args.seed = seed_of(args.seed)
     args.sim = args.sim or default_simulator()
+    find(args.sim)
+    line = given_line("sim", parser, args)
     if args.simd not in ("", "0", "1"):
         raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
     waves = wave_format(args.waves, args.sim)
     # Job, progress and report go through files in `out`: a second run there would be judged by the first one's.
     with alone(out / "lock", f"`make sim` in {out}", "name a folder that can be: OUT=<folder>"):
-        return _run(folder, manifest, out, args, waves)
+        return _run(folder, manifest, out, args, waves, line)
 
 
-def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespace, waves: str | None) -> int:
+def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespace, waves: str | None, line: str) -> int:
     started, dump = time.monotonic(), None if waves is None else out / f"core.{waves}"
     replays: list[Replay | OsReplay] = []
 
@@ -87,6 +89,7 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         else:
             require_psum_bits(replay.vectors, where)
         replays.append(replay)
+        (out / "result.json").unlink(missing_ok=True)  # an older verdict is not to be taken for this run's
         bits, array = replay.manifest.bits, replay.manifest.array
         powers = "" if bits.wgt_power is None else f" ({bits.weights.name})"
         widths = f"act {bits.act}, wgt {bits.wgt}{powers}, psum {bits.psum} bits"
@@ -108,15 +111,13 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
             on_tile=_print_tile,
         )
         _print_table(result)
-    except KeyboardInterrupt:
-        (out / "result.json").unlink(missing_ok=True)  # an older verdict is not to be taken for this run's
-        raise
     except SimulationError as error:
         result = {"passed": False, "stopped": _reason(error), "simulator": args.sim}
         print(f"stopped: {result['stopped']}", file=sys.stderr)
     if not args.no_registers:
         result["registers"] = _registers(replays[0], args.sim, args.seed, _build_root(out))
         result["passed"] = result["passed"] and result["registers"]["passed"]
+    result["make"] = line
     result["vectors"], result["manifest"] = str(folder), str(manifest or folder / NAME)
     result["waves"] = str(dump) if dump is not None and dump.is_file() else None
     if result["waves"]:
@@ -130,15 +131,6 @@ def _run(folder: Path, manifest: Path | None, out: Path, args: argparse.Namespac
         print(f"  waves            {result['waves']} (make waves opens it)")
     print(f"{'PASS' if result['passed'] else 'FAIL'}  {out / 'result.json'}", flush=True)
     return 0 if result["passed"] else 1
-
-
-def _require_own(out: Path) -> None:
-    """Raise LockstepError when `out` holds anything that did not come from `make sim`; hidden files do not count."""
-    if out == OUT or not out.is_dir():
-        return
-    strange = next((path.name for path in sorted(out.iterdir()) if path.name[0] != "." and path.name not in OWN), None)
-    if strange is not None:
-        raise LockstepError(f"OUT={out} holds {strange}, which is not of `make sim`; name a new or an empty folder")
 
 
 def _build_root(out: Path) -> Path:

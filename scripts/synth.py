@@ -10,6 +10,7 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import alone, write_json
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.numbers import cores, tools_at_a_time
 from tb.common.jobs import Job, Result, finish_all
@@ -40,10 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
         raise LockstepError(f"there is no block {unknown[0]!r}; expected one of {', '.join(blocks)}")
     with alone(args.out / "lock", f"`make synth` in {args.out}"):
         (args.out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
-        return _run(args, blocks, jobs)
+        return _run(args, given_line("synth", parser, args), blocks, jobs)
 
 
-def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
+def _run(args: argparse.Namespace, line: str, blocks: dict[str, str], jobs: int) -> int:
     started = time.monotonic()
     chosen = [block for block in blocks if not args.only or block in args.only]
     tools = {name: find(name, args.tools) for name in NAMES}
@@ -58,6 +59,7 @@ def _run(args: argparse.Namespace, blocks: dict[str, str], jobs: int) -> int:
         print("  * kept from an earlier run, nothing it depends on has changed")
     result: dict[str, Any] = {
         "passed": all(entry["error"] is None for entry in done.values()),
+        "make": line,
         "complete": chosen == list(blocks),
         "tools": {name: {"version": tool.version, "source": tool.source} for name, tool in tools.items()},
         "blocks": {

@@ -7,8 +7,8 @@ import os
 import sys
 
 from model.errors import LockstepError
+from model.typed import whole_number
 from scripts.guard import guarded
-from scripts.numbers import whole_number
 
 
 def optional_number(name: str, text: str | None, example: int = 4) -> int | None:

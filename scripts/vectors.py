@@ -23,6 +23,7 @@ from model.golden.tiling import require_psum_bits
 from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.program.os_compile import DATAFLOWS
+from model.typed import whole_number
 from model.vectors.check import check_set
 from model.vectors.folder import replace_folder, require_replaceable
 from model.vectors.generate import describe, generate
@@ -35,7 +36,6 @@ from model.vectors.propose import propose
 from model.vectors.reader import read_set
 from model.vectors.writer import render
 from scripts.guard import guarded, write_result
-from scripts.numbers import whole_number
 
 RESULT = Path("build/vectors/result.json")
 ROOT = storage.ZOO.parents[1]
@@ -103,7 +103,9 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
     LockstepError
         When there is no such image, or it is none for `graph`.
     """
-    shape = graph.input_shape
+    shape, index = graph.input_shape, index_of(image)
+    if data is not None and index is None:
+        raise LockstepError(f"DATA={data} with IMAGE={image}; expected IMAGE=<index into DATA>")
     if image == "sample":
         for path in sorted(storage.ZOO.glob("sample_*.npy")):
             pixels = read_array(path)
@@ -114,7 +116,6 @@ def load_image(image: str, data: str | None, graph: IntegerGraph) -> Array:
         raise LockstepError(
             f"no sample image of shape {shape} is shipped; expected IMAGE=<file>, or an index and DATA=<folder>"
         )
-    index = index_of(image)
     if index is not None:
         if data is not None:
             return load_test_image(Path(data), index, shape)

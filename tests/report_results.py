@@ -34,6 +34,7 @@ def network(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     result |= {"layers_run": ["features.0", "classifier"], "input": "fold", "mismatches": 0, "class": "frog"}
     result |= {"engine": {"Rows": 8, "Cols": 8, "PsumWidth": 14}, "checked_activations": 7654321, "cycles": cycles}
     result |= {"macs": macs, "utilization": macs / cycles / 64, "cycles_per_second": 1234.5, "layers": layers}
+    result |= {"make": f"make network NET={net} SIM=icarus STALL=9"}
     return result | changes
 
 
@@ -92,7 +93,11 @@ def mutants(**changes: Any) -> dict[str, Any]:
 
 def mutation(**changes: Any) -> dict[str, Any]:
     result = {"passed": True, "complete": True, "mutants": 1003, "equivalent": 21, "real": 982, "killed": 982}
-    return result | {"survivors": [], "errors": [], "asked": 1000, "seed": 1} | changes
+    return (
+        result
+        | {"make": "make mutation MODULE=pool", "survivors": [], "errors": [], "asked": 1000, "seed": 1}
+        | changes
+    )
 
 
 def formal(**changes: Any) -> dict[str, Any]:

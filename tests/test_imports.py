@@ -17,6 +17,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
     "model.errors": (set(), set()),
     "model.files": ({"model.errors"}, set()),
     "model.numeric": ({"model.errors"}, {"numpy"}),
+    "model.typed": ({"model.errors"}, set()),
     "model.graph": ({"model.errors", "model.files", "model.numeric"}, {"numpy"}),
     "model.golden": ({"model.errors", "model.numeric", "model.graph"}, {"numpy"}),
     "model.program": ({"model.errors", "model.numeric", "model.graph", "model.golden"}, {"numpy"}),
@@ -31,6 +32,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
         {
             "model.errors",
             "model.files",
+            "model.typed",
             "model.numeric",
             "model.graph",
             "model.golden",

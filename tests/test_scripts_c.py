@@ -189,6 +189,10 @@ def test_the_proof_counts_and_passes(tmp_path, capsys, monkeypatch):
     }
     assert result["layers"]["signals"][:2] == ["first", "strided"]
     assert "0 faulty" in capsys.readouterr().out
+    monkeypatch.setattr(c_proof, "prove", lambda *_: pytest.fail("done already"))
+    assert c_proof.main(["--n", "20", "--format", "ternary", "--out", str(tmp_path)]) == 0
+    assert "kept" in capsys.readouterr().out
+    assert read_json(tmp_path / "result.json")["formats"] == result["formats"]
 
 
 def test_the_proof_fails_where_a_logit_differs(tmp_path, capsys, monkeypatch):

@@ -315,14 +315,14 @@ def flags(kind: str, folder: Path) -> list[str]:
 def test_network_takes_its_command_from_the_result(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "model/zoo/sample_digit.npy", "2024_photo.npy")
-    given = ["--image", "2024_photo.npy", "--layers", "features.14:classifier", "--sim", "icarus"]
-    given += ["--stall", "99", "--checks", "1"]
+    given = ["--image", "2024_photo.npy", "--layers", "features.14:classifier", "--stall", "99"]
+    given += ["--sim", "icarus", "--checks", "1"]
     assert network.main(["--net", "tiny", *given]) == 0
     result = read_json(Path("build/network/tiny/result.json"))
     assert (result["image_given"], result["stall"], result["checks"]) == ("2024_photo.npy", 99, True)
     assert result["image"].startswith("2024_photo_")
     assert str(tmp_path) not in json.dumps(result)
-    assert flags("network", Path("build/network/tiny")) == given
+    assert flags("network", Path("build/network/tiny")) == ["--net", "tiny", *given]
     assert all(entry["cycles"] > entry["predicted_cycles"] for entry in result["layers"])
     assert report.main([]) == 0
     page = Path("build/report/index.html").read_text()

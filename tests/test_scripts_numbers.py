@@ -1,4 +1,4 @@
-"""One reading of whole numbers for every script."""
+"""One reading of whole numbers for all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import doctest
 
 import pytest
 
-import scripts.numbers
+import model.typed
 from model.errors import LockstepError
-from scripts.numbers import whole_number
+from model.typed import whole_number
 
 
 def test_examples() -> None:
-    assert doctest.testmod(scripts.numbers) == (0, 1)
+    assert doctest.testmod(model.typed) == (0, 1)
 
 
 @pytest.mark.parametrize(

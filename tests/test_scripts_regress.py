@@ -202,6 +202,7 @@ def busy_worker(run):
 def test_killing_a_worker_in_the_middle_loses_nothing(undisturbed, net, tmp_path):
     """`kill -9` of a worker process, with a job of its own under way, comes to what an undisturbed run comes to."""
     shutil.copytree(undisturbed / "simulators", tmp_path / "simulators")
+    (tmp_path / "lock").touch()
     given = ["--net", net, "--out", str(tmp_path), *ASKED, "--modes", "ws", "--layers", "0:1"]
     command = [sys.executable, "-m", "scripts.regress", *given]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

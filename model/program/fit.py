@@ -68,12 +68,13 @@ def fitting_shape(
     lanes = _lanes(rows, cols, dataflow) if wgt_lanes is None else wgt_lanes
     wgt = weights_of(graph) if wgt_width is None else IntFormat(wgt_width, signed=True)
     if simd:
-        wider = act_width or (max(PAIR_WIDTH, widest) if min(inner, default=widest) <= PAIR_WIDTH // 2 else widest)
+        wider = max(PAIR_WIDTH, widest) if min(inner, default=widest) <= PAIR_WIDTH // 2 else widest
+        wider = wider if act_width is None else act_width
         if wider % 2 == 0:
             able = _fitting(graph, rows, cols, wider, wgt, lanes, mode, True)
             if able.simd and dataflow != "os":
                 return able
-    return _fitting(graph, rows, cols, act_width or widest, wgt, lanes, mode, False, dataflow)
+    return _fitting(graph, rows, cols, widest if act_width is None else act_width, wgt, lanes, mode, False, dataflow)
 
 
 def _lanes(rows: int, cols: int, dataflow: str) -> int:

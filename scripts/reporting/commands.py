@@ -5,8 +5,6 @@ from __future__ import annotations
 from model.errors import LockstepError
 from scripts.reporting.results import Fields, Source, make_line
 
-DEFAULT_VECTORS = "vectors/vgg16/features.27/imgsample"
-
 
 def command(source: Source) -> str:
     """The make line; the plain one of the target where the result does not tell.
@@ -18,7 +16,7 @@ def command(source: Source) -> str:
         return source.make
     values: dict[str, object] = {"NET": source.network}
     try:
-        if source.kind.name == "regress":  # its result tells the line itself
+        if "make" in source.fields:  # the result tells the line itself
             return source.fields.text("make")
         values |= _values(source.kind.name, source.fields)
     except LockstepError:
@@ -27,20 +25,6 @@ def command(source: Source) -> str:
 
 
 def _values(target: str, fields: Fields) -> dict[str, object]:
-    if target == "network":
-        layers = [str(name) for name in fields.array("layers_run")]
-        engine = fields.object("engine")
-        sides = {name.upper(): engine.whole(name) for name in ("Rows", "Cols") if engine.whole(name) != 8}
-        image, laid = fields.text("image_given" if "image_given" in fields else "image"), fields.text("input")
-        return {
-            "IMAGE": "" if image == "sample" else image,
-            "LAYERS": "" if fields.flag("whole") else ":".join(layers),
-            "SIM": fields.text("simulator"),
-            **sides,
-            "INPUT": "" if laid == "fold" else laid,
-            "STALL": fields.maybe("stall") or "",
-            "CHECKS": "1" if "checks" in fields and fields.flag("checks") else "",
-        }
     if target == "c":
         target_given, weights = fields.text("target"), fields.text("weights")
         return {
@@ -49,8 +33,6 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "MULTIPLY": "" if fields.flag("multiply") == (target_given == "host") else int(fields.flag("multiply")),
             "IMAGES": fields.whole("images"),
         }
-    if target == "mutation":
-        return {"N": fields.maybe("asked"), "SEED": fields.maybe("seed")}
     if target == "c-proof":
         return {"N": fields.whole("inputs"), "SEED": fields.whole("seed")}
     if target == "fuzz":
@@ -72,9 +54,6 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "SEED": recipe.whole("seed"),  # told in any case: the recipe in the tree may have other numbers by now
             **epochs,
         }
-    if target == "sim":
-        vectors = fields.text("vectors")
-        return {"VECTORS": "" if vectors == DEFAULT_VECTORS else vectors, "SIM": _simulator(fields)}
     if target == "random":
         return {
             "N": fields.whole("wanted" if "wanted" in fields else "draws"),
@@ -83,14 +62,8 @@ def _values(target: str, fields: Fields) -> dict[str, object]:
             "SIM": fields.text("simulator"),
             "INIT": fields.maybe_text("init") or "",
         }
-    if target == "coverage":
-        return {"ONLY": fields.maybe_text("only") or ""}
     if target == "benchmark-train":
         return {"NET": fields.text("net")}
     if target == "benchmark":
         return {"SIM": fields.text("simulator")}
     return {}
-
-
-def _simulator(fields: Fields) -> str:
-    return fields.text("simulator").split()[0].lower()

@@ -20,6 +20,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from model.errors import LockstepError
+from model.typed import whole_number
 from tb.common import initial, measured
 from tb.common.runtime_objects import runtime_objects
 from tb.common.simulators import fingerprint, prepare
@@ -271,12 +272,16 @@ def default_simulator() -> str:
 
 
 def default_seed() -> int:
-    """The environment's SEED, else 1; LockstepError when it is no number."""
-    text = os.environ.get("SEED") or str(DEFAULT_SEED)
-    try:
-        return int(text)
-    except ValueError as error:
-        raise LockstepError(f"SEED is {text!r}; expected a whole number") from error
+    """The environment's SEED, else 1; LockstepError when it is none."""
+    return seed_of(os.environ.get("SEED") or str(DEFAULT_SEED))
+
+
+def seed_of(text: str) -> int:
+    """The seed that `text` means; LockstepError when it is no number, or none that cocotb and the simulators take."""
+    seed = whole_number("SEED", text, DEFAULT_SEED)
+    if not 0 <= seed < 1 << 32:
+        raise LockstepError(f"SEED={seed} is impossible; expected 0..{(1 << 32) - 1}")
+    return seed
 
 
 def _describe(parameters: Mapping[str, int]) -> str:

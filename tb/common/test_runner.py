@@ -78,7 +78,7 @@ def test_impossible_arguments_are_named(arguments: dict[str, object], message: s
 
 def test_a_seed_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEED", "seven")
-    with pytest.raises(LockstepError, match="SEED is 'seven'; expected a whole number"):
+    with pytest.raises(LockstepError, match="SEED='seven' is not a whole number; expected SEED=1, for instance"):
         simulate("sfp", "tb.sfp.sfp_tests", {"Cols": 2, "PsumWidth": 8})
 
 
