@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from tb.network.bench import ERRORS
-from tb.sim_checks.test_sim_checks import ILLEGAL
+from tb.sim_checks.test_parameters import ILLEGAL
 from tests.format_graphs import MODES, NAMES
 from tests.refusals import REFUSED, line_of
 from tests.suite_runs import BLOCKS, block_runs, cases, engine_runs, replay_runs

@@ -40,22 +40,26 @@ class Moments:
         Steps of a clock cycle.
     first_write : int
         An activation write, a weight flit or an instruction is on the ports.
-    first_activation : int
-        A pixel is at row 0 of the array.
+    first_activation, last_term : int
+        A pixel is at row 0 of the array; output stationary, the last term of one.
     first_psum, last_psum, last_out : int
         A line leaves the ofifo, the sfp.
     psums, outs : int
         Lines seen.
+    terms : int
+        Output stationary: cycles with a term at row 0 of the array.
     """
 
     period: int
     first_write: int | None = None
     first_activation: int | None = None
+    last_term: int | None = None
     first_psum: int | None = None
     last_psum: int | None = None
     last_out: int | None = None
     psums: int = 0
     outs: int = 0
+    terms: int = 0
 
     def metrics(self) -> dict[str, int | None]:
         """Cycles between the moments, both ends included."""
@@ -65,12 +69,15 @@ class Moments:
 
         ends = [moment for moment in (self.last_psum, self.last_out) if moment is not None]
         load, fill = span(self.first_write, self.first_activation), span(self.first_activation, self.first_psum)
+        drain = span(self.last_term, self.last_psum)
         return {
             "cycles": span(self.first_write, max(ends, default=None)),
             "stream_cycles": span(self.first_activation, self.last_psum),
             "load_cycles": None if load is None else load - 1,  # the first activation belongs to what follows
             "fill_cycles": None if fill is None else fill - 1,
+            "drain_cycles": None if drain is None else drain - 1,
             "psum_span": span(self.first_psum, self.last_psum),
+            "terms": self.terms,
             "psums": self.psums,
             "outs": self.outs,
         }
@@ -162,6 +169,9 @@ class Bench:
             # what the core shows in this cycle
             if look:
                 look = self._look_for_first(cycle)
+            if self.stream.os and str(dut.u_array.valid_i.value)[-1] == "1":
+                self.moments.terms += 1
+                self.moments.last_term = get_sim_time("step")
             flag = psum_valid.value
             if flag is not ZERO or psum_due is not None:
                 self._see_psum(cycle, flag, psum_due)

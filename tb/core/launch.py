@@ -156,9 +156,10 @@ def _breakdown(measured: Mapping[str, int | None], replay: Replay | OsReplay) ->
     if load is None or fill is None or span is None or cycles is None or psums is None or stream is None:
         return None
     if isinstance(replay, OsReplay):  # psums do not tell how many terms there were
-        shape, terms = replay.plan.shape, replay.plan.term_cycle.size
-        filling = shape.latency - 1
-        parts = {"load": load, "pixels": terms, "fill_and_drain": filling, "bubbles": stream - terms - filling}
+        terms, drain = measured["terms"], measured["drain_cycles"]
+        if terms is None or drain is None:
+            return None
+        parts = {"load": load, "pixels": terms, "fill_and_drain": drain, "bubbles": stream - terms - drain}
         return {**parts, "accumulation": cycles - load - stream}
     return {
         "load": load,

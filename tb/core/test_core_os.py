@@ -45,6 +45,7 @@ def test_random_sets_hold(name: str, tmp_path: Path) -> None:
     assert result["checked_outputs"] == vectors.out.size
     told, parts = vectors.manifest, result["breakdown"]
     assert sum(parts.values()) == result["cycles"]
+    assert parts["fill_and_drain"] == 2 * told.array.rows + told.array.cols - 1
     assert parts["pixels"] == told.oc_tiles * told.groups * told.terms
     assert parts["bubbles"] == (told.oc_tiles * told.groups - 1) * max(0, told.array.rows - told.terms)
 

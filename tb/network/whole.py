@@ -127,6 +127,12 @@ def wrongs(jobs: Sequence[Job], programs: Sequence[Sequence[LayerProgram]], repo
         differ = None if job.stall else counters_differ(run, layers[(run.layer - job.first) % len(layers)])
         if differ:
             wrong.setdefault(run.job, f"{differ}, by the cycle model")
+    for number, layers in enumerate(programs[: report.jobs]):  # a job that broke off tells of fewer
+        told = [run.layer - jobs[number].first for run in report.layers if run.job == number]
+        if number not in report.errors and told != list(range(len(layers))):
+            wrong.setdefault(
+                number, f"told of layers {told}, from its first on; expected each of {len(layers)}, in order"
+            )
     for late in range(report.jobs, len(jobs)):
         wrong.setdefault(late, "was not run: the simulation ended before it")
     return wrong

@@ -1,53 +1,29 @@
-"""Every rule that the RTL checks is broken once, every illegal parameter given: the block itself must say so."""
+"""Every rule that the RTL checks is broken once: the block itself must say so."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tb.common.runner import ROOT, SimulationError, default_simulator, simulate
-
-TILE = {"ActWidth": 4, "WgtWidth": 4, "PsumWidth": 8, "WgtLanes": 1, "GroupWidth": 1, "Group": 0, "Lane": 0}
-LEVEL5 = TILE | {"WgtWidth": 3, "WgtPower": 2, "WgtZero": 1, "WgtStep": 3}
-SHIFT_ADD = {"ActWidth": 4, "WgtWidth": 4, "WgtPower": 8, "WgtZero": 0, "WgtStep": 1, "PsumWidth": 12}
-ARRAY = {"Rows": 2, "Cols": 2, "ActWidth": 4, "WgtWidth": 4, "PsumWidth": 16, "WgtLanes": 2, "GroupWidth": 1}
-CORE = {
-    "Rows": 2,
-    "Cols": 2,
-    "ActWidth": 4,
-    "WgtWidth": 4,
-    "PsumWidth": 8,
-    "WgtLanes": 2,
-    "ActDepth": 4,
-    "PsumDepth": 4,
-}
-ACCELERATOR = {
-    "Rows": 2,
-    "Cols": 2,
-    "ActWidth": 4,
-    "WgtWidth": 4,
-    "PsumWidth": 12,
-    "WgtLanes": 2,
-    "ActDepth": 8,
-    "PsumDepth": 4,
-    "MulWidth": 8,
-    "BiasWidth": 8,
-    "Layers": 2,
-    "ResultDepth": 1,
-}
-POOL = {"Cols": 2, "ActWidth": 4}
-PAIR_TILE = TILE | {"GroupWidth": 2, "Simd": 1}
-PAIR_ARRAY = ARRAY | {"GroupWidth": 2, "Simd": 1}
-BOTH_TILE = TILE | {"OutputStationary": 1}
-BOTH_CORE = CORE | {"OutputStationary": 1}
-OS_LOADER = {"Terms": 2, "TermWidth": 8, "Cols": 1, "ColWidth": 1, "ParWords": 1}
-LOADER = {"Groups": 2, "GroupWidth": 1, "Cols": 1, "ColWidth": 1, "ParWords": 1}
-REQUANTIZE = {"Cols": 2, "ActWidth": 4, "PsumWidth": 8, "MulWidth": 4, "BiasWidth": 4, "WordWidth": 8}
+from tb.common.runner import SimulationError, default_simulator, simulate
+from tb.sim_checks.sizes import (
+    ACCELERATOR,
+    ARRAY,
+    BOTH_CORE,
+    BOTH_TILE,
+    CORE,
+    LEVEL5,
+    LOADER,
+    OS_LOADER,
+    PAIR_ARRAY,
+    PAIR_TILE,
+    POOL,
+    REQUANTIZE,
+    TILE,
+)
+from tb.sim_checks.sources import rules, tells
+from tb.sim_checks.unknown import UNKNOWN
 
 BROKEN_RULES = [
     ("mac_tile", TILE, "mac_tile_pixel_before_any_weight", "pixel before any weight"),
@@ -220,100 +196,8 @@ NEED_X = (
     "counters_unknown_event",
 )
 
-ILLEGAL = [
-    ("mac_tile", TILE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
-    ("mac_tile", TILE | {"WgtWidth": 1}, "WgtWidth 1; expected 2 or more"),
-    ("mac_tile", TILE | {"Lane": 1}, "Lane 1; expected 0..0"),
-    ("mac_tile", TILE | {"Group": 2}, "Group 2 does not fit GroupWidth 1"),
-    ("shift_add", SHIFT_ADD | {"WgtWidth": 5}, "WgtWidth 5; expected 1 bit and those of 8 indices"),
-    ("shift_add", SHIFT_ADD | {"PsumWidth": 11}, "PsumWidth 11; expected 1 more than the 11 bits of a product"),
-    ("shift_add", SHIFT_ADD | {"WgtZero": 2}, "WgtZero 2; expected 0 or 1"),
-    ("shift_add", SHIFT_ADD | {"WgtStep": 0}, "WgtStep 0; expected 1 or more"),
-    ("mac_tile", TILE | {"WgtPower": 2}, "WgtWidth 4; expected 1 bit and those of 2 indices"),
-    ("mac_tile", PAIR_TILE | {"ActWidth": 3}, "Simd with ActWidth 3; expected an even number of bits"),
-    ("mac_tile", PAIR_TILE | {"Group": 2}, "Group 2 does not fit GroupWidth 2, one bit of it for the half"),
-    ("mac_tile", PAIR_TILE | {"Simd": 2}, "Simd 2; expected 0 or 1"),
-    ("engine", {"ActWidth": 5, "Simd": 1}, "Simd with ActWidth 5; expected an even number of bits"),
-    ("mac_array", ARRAY | {"Rows": 0}, "Rows 0; expected 1 or more"),
-    ("l0", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
-    ("ofifo", {"Lanes": 0, "Width": 8}, "Lanes 0; expected 1 or more"),
-    ("sram", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
-    ("sram", {"Width": 8, "Depth": 5, "AddrWidth": 2}, "AddrWidth 2 does not reach Depth 5"),
-    ("sfp", {"Cols": 2, "PsumWidth": 1}, "PsumWidth 1; expected 2 or more"),
-    ("core", CORE | {"PsumWidth": 7}, "PsumWidth 7; expected ActWidth + WgtWidth = 8 or more"),
-    ("core", CORE | {"ActDepth": 0}, "Depth 0; expected 1 or more"),
-    ("loader", LOADER | {"Groups": 3}, "Groups 3; expected 1 to 2"),
-    ("loader", LOADER | {"ParWords": 257}, "ParWords 257; expected 1 to 256"),
-    ("requantize", REQUANTIZE | {"MulWidth": 1}, "MulWidth 1; expected 2 or more"),
-    ("counters", {"Events": 0, "Width": 4}, "Events 0; expected 1 or more"),
-    ("counters", {"Events": 2, "Width": 0}, "during elaboration"),
-    ("walker", {"Levels": 33}, "Levels 33; expected 1 to 32"),
-    ("walker", {"Levels": 0}, "Levels 0; expected 1 to 32"),
-    ("walker", {"CountWidth": 0}, "during elaboration"),
-    ("act_mem", {"Width": 10, "Depth": 8, "Banks": 1, "Segs": 3}, "Width 10; expected a multiple of Segs 3"),
-    ("act_mem", {"Width": 8, "Depth": 8, "Halves": 3}, "Halves 3; expected 1 or 2"),
-    ("act_mem", {"Width": 12, "Depth": 8, "Segs": 2, "Halves": 2}, "LaneWidth 4, Width 12; expected even codes"),
-    ("writeback", {"AddrWidth": 4, "Segs": 1, "Halves": 3}, "Halves 3; expected 1 or 2"),
-    (
-        "act_mem",
-        {"Width": 8, "Depth": 12, "Banks": 2, "Segs": 1},
-        "Depth 12 in 2 banks; expected a power of two in each",
-    ),
-    ("sequencer", {"DrainCycles": 256}, "DrainCycles 256; expected 1 to 255"),
-    ("sequencer", {"Layers": 257}, "Layers 257; expected 2 to 256"),
-    ("engine", {"Rows": 3, "Cols": 2}, "Rows 3, Cols 2; expected one to divide the other"),
-    ("mac_tile", TILE | {"Simd": 1, "OutputStationary": 1, "GroupWidth": 2}, "Simd and OutputStationary; expected one"),
-    ("os_window", {"Rows": 0}, "Rows 0; expected 1 or more"),
-    ("os_loader", OS_LOADER | {"Terms": 0}, "Terms 0; expected 1 or more"),
-    ("os_loader", OS_LOADER | {"Cols": 3}, "Cols 3; expected 1 to 2"),
-    ("os_loader", OS_LOADER | {"ParWords": 257}, "ParWords 257; expected 1 to 256"),
-    ("core", BOTH_CORE | {"Cols": 5}, "WgtLanes 2 of Rows 2; expected a word that holds the weights of Cols 5"),
-    ("core", BOTH_CORE | {"PsumDepth": 1}, "PsumDepth 1; expected the lines of a group of pixels, Rows 2"),
-    (
-        "engine",
-        {"Rows": 2, "Cols": 4, "WgtLanes": 3, "OutputStationary": 1},
-        "WgtLanes 3, Rows 2, Cols 4; expected words of whole terms",
-    ),
-    (
-        "sequencer",
-        {"DrainCycles": 250, "Rows": 6, "OutputStationary": 1},
-        "DrainCycles 250, Rows 6; expected 255 or less together",
-    ),
-    ("fifo", {"Width": 8, "Depth": 0}, "Depth 0; expected 1 or more"),
-    ("accelerator", ACCELERATOR | {"ResultDepth": 0}, "ResultDepth 0; expected 1 or more"),
-    ("accelerator", ACCELERATOR | {"PsumWidth": 256}, "PsumWidth 256; expected 1 to 255"),
-    ("accelerator", ACCELERATOR | {"Rows": 3}, "Rows 3, Cols 2; expected one to divide the other"),
-    ("accelerator", ACCELERATOR | {"Layers": 257}, "Layers 257; expected"),
-    # With these the sources already make no sense to the compiler, which refuses before time zero.
-    ("mac_array", ARRAY | {"Cols": 0}, "during elaboration"),
-    ("l0", {"Lanes": 2, "Width": 0}, "during elaboration"),
-    ("os_drain", {"Rows": 0}, "during elaboration"),
-    ("os_dest", {"Rows": 0}, "during elaboration"),
-    ("delay", {"Width": 8, "Cycles": -1}, "during elaboration"),
-    ("sfp", {"Cols": 0, "PsumWidth": 8}, "during elaboration"),
-]
-
-
 # Rules that no neighbour can break, only a fault of the block itself (tb/mutants has such).
 OF_THE_BLOCK_ITSELF = {("core", "the psum and its destination did not meet")}
-FATAL = re.compile(r'\$fatal\(1,\s*"%m: (?P<message>[^"]*)"')
-FIELD = re.compile(r"%[0-9]*[a-z]")
-
-
-def rules_of(source: str) -> list[str]:
-    """What the blocks under `ifdef SIM_CHECKS in a Verilog `source` say, unknown values (X ...) apart, fields as %d."""
-    checked = re.findall(r"`ifdef SIM_CHECKS\n(.*?)`endif", source, re.DOTALL)
-    found = [match["message"] for text in checked for match in FATAL.finditer(text)]
-    return [message for message in found if not message.startswith("X ")]
-
-
-def tells(message: str, rule: str) -> bool:
-    """Whether `message` is `rule` with its fields filled in, or a part of it without any.
-
-    >>> tells("word 3 of 7 was lost", "word %0d of %0d was lost"), tells("was lost", "word %0d of %0d was lost")
-    (True, True)
-    """
-    return message in rule or re.search(".*?".join(map(re.escape, FIELD.split(rule))), message) is not None
 
 
 def rule_ids(values: list[tuple[str, dict[str, int], str, str]]) -> list[str]:
@@ -322,13 +206,30 @@ def rule_ids(values: list[tuple[str, dict[str, int], str, str]]) -> list[str]:
 
 
 def test_every_rule_is_broken_here() -> None:
-    """A rule without a test would be a check that was never seen to fail; each block's own rules, by their words."""
-    broken = [message for _, _, _, message in BROKEN_RULES]
-    rules = {(path.stem, rule) for path in (ROOT / "rtl").glob("*.v") for rule in rules_of(path.read_text())}
-    assert len(rules) > 40
-    assert rules >= OF_THE_BLOCK_ITSELF
-    missing = {entry for entry in rules if not any(tells(message, entry[1]) for message in broken)}
+    """A rule without a test would be a check that was never seen to fail; each block's own rules, by their words.
+
+    Several blocks say the same of an unknown value: there the block counts as well.
+    """
+    broken = [(top, message) for top, _, _, message in BROKEN_RULES]
+    broken += [(each.module, each.message) for each in UNKNOWN.values()]
+    found = set(rules())
+    assert len(found) > 80
+    assert found >= OF_THE_BLOCK_ITSELF
+    missing = {
+        (module, words)
+        for module, words in found
+        if not any(tells(told, words) and (top == module or not words.startswith("X ")) for top, told in broken)
+    }
     assert missing == OF_THE_BLOCK_ITSELF
+
+
+@pytest.mark.skipif(default_simulator() == "verilator", reason="Verilator has no X")
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_value_is_fatal(name: str) -> None:
+    each = UNKNOWN[name]
+    with pytest.raises(SimulationError) as error:
+        simulate(each.top, "tb.sim_checks.unknown_rules_tests", each.parameters, only=[name])
+    assert each.message in str(error.value)
 
 
 @pytest.mark.parametrize(("top", "parameters", "name", "message"), BROKEN_RULES, ids=rule_ids(BROKEN_RULES))
@@ -340,35 +241,3 @@ def test_broken_rule_is_fatal(top: str, parameters: dict[str, int], name: str, m
     with pytest.raises(SimulationError) as error:
         simulate(top, f"tb.sim_checks.{_module_of(top, parameters)}", parameters, only=[name])
     assert message in str(error.value)
-
-
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-@pytest.mark.parametrize(
-    ("top", "parameters", "message"), ILLEGAL, ids=[f"{top}-{what.split(';')[0]}" for top, _, what in ILLEGAL]
-)
-def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], message: str, tmp_path: Path) -> None:
-    """Without cocotb: the block by itself must stop at time zero (or not compile), say why, and exit with an error."""
-    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
-    program = str(tmp_path / "sim.vvp")
-    run = subprocess.run(
-        ["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], capture_output=True, text=True
-    )
-    if run.returncode == 0:
-        run = subprocess.run(["vvp", "-N", program], capture_output=True, text=True, timeout=60)
-    assert run.returncode != 0
-    assert message in run.stdout + run.stderr
-
-
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-@pytest.mark.parametrize(
-    ("top", "parameters"),
-    [("mac_tile", TILE), ("mac_tile", LEVEL5), ("shift_add", SHIFT_ADD), ("core", CORE), ("accelerator", ACCELERATOR)],
-)
-def test_legal_parameters_are_accepted(top: str, parameters: dict[str, int], tmp_path: Path) -> None:
-    """The counterpart: with legal values the same command ends well."""
-    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
-    program = str(tmp_path / "sim.vvp")
-    subprocess.run(["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], check=True)
-    subprocess.run(["vvp", "-N", program], check=True, timeout=60)
