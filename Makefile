@@ -24,7 +24,7 @@ goals := $(or $(MAKECMDGOALS),help)
 typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(value $v),$v)))
 stray := $(firstword $(filter-out $(foreach g,$(goals),$(call takes,$g)),$(typed)))
 ifneq ($(stray),)
-takers := $(filter-out setup-%,$(patsubst %:$(stray),%,$(filter %:$(stray),$(declared))))
+takers := $(filter-out setup-% own-setup any-start simulations,$(patsubst %:$(stray),%,$(filter %:$(stray),$(declared))))
 offer := $(sort $(foreach g,$(goals),$(call takes,$g)))
 $(error $(if $(takers),$(stray)= is for make $(takers),no target takes $(stray)=); make $(goals) takes $(or $(offer),no variables))
 endif
@@ -42,7 +42,7 @@ flags = $(foreach v,$(call own,$@),$${$(v):+--$(call lower,$(v))="$${$(v)}"})
 # The simulator: SIM, or the one that the set-up settled on
 simulator = SIM="$${SIM:-$$(cat .venv/lockstep/simulator)}"; export SIM
 
-.PHONY: help any-start simulations setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage fuzz mutants mutation check test report clean distclean
+.PHONY: help own-setup any-start simulations setup setup-vectors setup-network setup-regress setup-evaluate setup-synth setup-c setup-train setup-test train benchmark-train requant evaluate vectors sim network random regress benchmark waves synth tradeoff c c-proof formal coverage fuzz mutants mutation check test report clean distclean
 
 help:
 	@awk -f scripts/help.awk Makefile
@@ -53,6 +53,8 @@ help:
 setup: ## What vectors and simulations need: NumPy, cocotb and a simulator in .venv, no torch
 #: SIM=icarus|verilator
 	@$(setup) sim
+
+own-setup: # of targets whose recipe begins with a set-up that has a simulator of its own
 
 setup-vectors:
 	@$(setup) vectors
@@ -150,7 +152,7 @@ synth: setup-synth ## Area of every block, Fmax of the array; the array's tests 
 #: OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.synth $(flags)
 
-tradeoff: ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
+tradeoff: own-setup ## Formats side by side: accuracy, area of a PE, clock, cycles, toggles of a run on gates
 #: NET=<network> GATES=0|1 TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@SIM=icarus; export SIM; $(setup) synth && exec $(python) -m scripts.tradeoff $(flags)
 
@@ -181,7 +183,7 @@ formal: setup-formal ## Prove properties of the RTL for all inputs; named faults
 #: PROOF=<proof> TOOLS=pypi|native JOBS=<tools at a time> OUT=<folder>
 	@exec $(python) -m scripts.formal $(flags)
 
-coverage: any-start ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
+coverage: own-setup any-start ## Lines, branches and bits of the RTL that the testbenches meet, counted by Verilator: hours
 #: ONLY=<folder of tb/> JOBS=<testbenches at a time> OUT=<folder>
 	@SIM=verilator; export SIM; $(setup) test && exec $(python) -m scripts.coverage $(flags)
 

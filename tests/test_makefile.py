@@ -208,6 +208,9 @@ def test_a_random_start_reaches_every_simulation(house: House, target: str) -> N
         (["vectors", "SIM=icarus"], "SIM= is for make setup "),
         (["NET=tiny"], "make help takes no variables"),
         (["clean", "PYTHON=x"], "PYTHON= is for make setup "),
+        (["coverage", "SIM=icarus"], "; make coverage takes INIT JOBS ONLY OUT PYTHON SEED SYSTEM_PACKAGES"),
+        (["formal", "SEED=3"], "SEED= is for make train sim network random regress benchmark c-proof check test "),
+        (["waves", "INIT=random"], "INIT= is for make sim network random regress benchmark check test coverage fuzz "),
     ],
 )
 def test_a_variable_that_the_target_does_not_take_is_one_line_before_any_work(
@@ -229,6 +232,8 @@ def test_a_variable_that_the_target_does_not_take_is_one_line_before_any_work(
         ["train", "SYSTEM_PACKAGES=no", "PYTHON=python3"],
         ["setup", "SIM=icarus"],
         ["test", "SEED=2", "PYTEST_ADDOPTS=-x"],
+        ["network", "INIT=random", "SEED=7"],
+        ["tradeoff", "SYSTEM_PACKAGES=no"],
         ["sim", "NET="],
     ],
 )

@@ -134,6 +134,33 @@ def test_bad_arguments_are_one_line(arguments: list[str], message: str, capsys: 
     assert told.count("\n") == 1
 
 
+def test_an_older_verdict_does_not_outlive_a_run_that_is_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scripts.mutants, "trials", interrupted)
+    (tmp_path / "lock").touch()
+    (tmp_path / "result.json").write_text('{"passed": true}')
+    assert main(["--out", str(tmp_path)]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_folder_of_other_things_and_a_folder_that_cannot_be_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis").write_text("mine")
+    for out, told in ((tmp_path, "holds work, which is not of `make mutants`"), (tmp_path / "work/thesis/x", "thesis")):
+        assert main(["--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert told in error
+        assert error.count("\n") == 1
+    assert (tmp_path / "work" / "thesis").read_text() == "mine"
+
+
 def test_a_patch_that_no_longer_applies_stops_before_any_simulation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

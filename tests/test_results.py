@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.files import read_json
+from scripts import check
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +30,22 @@ def test_the_verdict_of_the_tests_stands_beside_their_counts(chosen: str, passed
     result = read_json(tmp_path / "result.json")
     assert result["passed"] is passed is (done.returncode == 0)
     assert result["tests"]["passed"] == int(passed)
+
+
+def test_an_interrupted_check_leaves_no_older_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    (tmp_path / "build/check").mkdir(parents=True)
+    (tmp_path / "build/check/result.json").write_text('{"passed": true}')
+    assert check.main(["types"]) == 130
+    assert not (tmp_path / "build/check/result.json").exists()
+    assert check.main(["tipes"]) == 2
+    assert "'tipes' is no step of the check; expected lint, types, tests" in capsys.readouterr().err
 
 
 def collected(*arguments: str) -> list[str]:

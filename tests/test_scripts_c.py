@@ -100,6 +100,14 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(tmp_path, capsys, arg
     assert not (tmp_path / "out").exists()
 
 
+def test_the_network_itself_serves_where_it_has_the_format():
+    shipped = c.find("micro_pot4", None)
+    assert c.find("micro_pot4", "pot4").sha256 == shipped.sha256
+    assert c.find(str(storage.find("micro_pot4")), "pot4").sha256 == shipped.sha256
+    with pytest.raises(LockstepError, match="the weights of micro_pot4 are pot4; expected FORMAT=pot4 or none"):
+        c.find(str(storage.find("micro_pot4")), "int4")
+
+
 def test_a_format_that_the_graph_has_not_is_refused():
     c.check_format(storage.load(storage.find("tiny")), "int4")
     with pytest.raises(LockstepError, match="the weights of tiny are int4; expected FORMAT=int4 or none"):

@@ -232,6 +232,7 @@ BAD = {
     "no jobs": (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64\n"),
     "too many jobs": (["--jobs", "65"], "JOBS=65 is impossible; expected 1..64\n"),
     "no images": (["--images", "0"], "IMAGES=0 is impossible; expected 1 or more\n"),
+    "more images than there are": (["--images", "99999"], "IMAGES=99999: the data set has "),
     "other classes": (["--data", "other"], "small.graph.zip tells a, b, c, d apart, the data set has x, y; expected "),
     "out is a file": (["--out", "small.graph.zip"], "cannot write small.graph.zip/.small.lock: "),
 }

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
+import scripts.coverage
 import scripts.sim
 import scripts.vectors
 from model.dataset import read_image
@@ -104,3 +105,16 @@ def test_colours_of_more_than_8_bits_are_refused(name: str, content: bytes, told
     (tmp_path / name).write_bytes(content)
     with pytest.raises(LockstepError, match=rf"more than 8 bits \({told}\); save it with 8 bits a channel"):
         read_image(tmp_path / name, (3, 2, 2))
+
+
+def test_an_interrupt_begins_no_further_testbench(tmp_path, monkeypatch) -> None:
+    begun = []
+
+    def interrupted(job: str, *_: object) -> None:
+        begun.append(job)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scripts.coverage, "run_job", interrupted)
+    assert scripts.coverage.main(["--out", str(tmp_path), "--jobs", "1"]) == 130
+    assert len(begun) <= 2  # the one, and one that a thread may have taken up meanwhile
+    assert not (tmp_path / "result.json").exists()

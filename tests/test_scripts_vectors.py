@@ -97,6 +97,7 @@ BAD = {
     "floats": (["--image", "floats.npy"], "floats.npy is no uint8 array; expected pixels 0..255"),
     "other shape": (["--image", "shape.npy"], "shape.npy holds uint8(3, 5, 6); expected uint8(3, 6, 5)"),
     "index without data": (["--image", "3"], "IMAGE=3 is an index into a data set; expected DATA=<folder> with it"),
+    "data, no index": (["--data", "none"], "DATA=none with IMAGE="),
     "index, no such data": (["--image", "3", "--data", "none"], "DATA=none is not a folder; expected "),
     "no sample of this shape": (
         ["--image", "sample"],

@@ -282,6 +282,12 @@ def test_python_without_ensurepip(empty: House, pip: bool) -> None:
             "expected sim, vectors, network, regress, evaluate, synth, formal, c, train or test\n",
         ),
         ("sim", {"SIM": "modelsim"}, "error: SIM='modelsim' is no simulator; expected icarus or verilator\n"),
+        (
+            "sim",
+            {"SYSTEM_PACKAGES": "false"},
+            "error: SYSTEM_PACKAGES='false' is neither yes nor no; "
+            "no: nothing is installed with the system's package manager\n",
+        ),
     ],
 )
 def test_impossible_wishes_are_refused(ready: House, level: str, environment: dict[str, str], message: str) -> None:

@@ -76,9 +76,18 @@ def test_impossible_arguments_are_named(arguments: dict[str, object], message: s
         simulate("sfp", "tb.sfp.sfp_tests", {"Cols": 2, "PsumWidth": 8}, **arguments)  # type: ignore[arg-type]
 
 
-def test_a_seed_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEED", "seven")
-    with pytest.raises(LockstepError, match="SEED='seven' is not a whole number; expected SEED=1, for instance"):
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        ("seven", "SEED='seven' is not a whole number; expected SEED=1, for instance"),
+        ("1_0", "SEED='1_0' is not a whole number"),
+        ("-1", r"SEED=-1 is impossible; expected 0\.\.4294967295"),
+        ("4294967296", "SEED=4294967296 is impossible"),
+    ],
+)
+def test_a_seed_that_is_none_is_named(seed: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEED", seed)
+    with pytest.raises(LockstepError, match=told):
         simulate("sfp", "tb.sfp.sfp_tests", {"Cols": 2, "PsumWidth": 8})
 
 
