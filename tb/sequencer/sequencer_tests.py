@@ -128,16 +128,26 @@ async def test_pixels_at_the_edge_of_maps_of_any_size(dut: Any) -> None:
             coverage.hit(f"{axis} {'beyond it' if beyond else 'at the edge'}", edge - 1 + beyond in places)
             given |= {f"{axis}_start": start, f"{axis}_k{axis}": step, size: edge}
         await bench.whole(0, [draw(rng, **given)])
+    inside = one | dict.fromkeys(("x_start", "y_start", "x_kx", "y_ky"), 0)
+    for bit in range(FAR.bit_length()):  # each alone: the last pixel is at the edge, so that it lies inside by that bit
+        for axis, size in (("x", "width"), ("y", "height")):
+            step = min(127, (1 << bit) // 7)
+            given = inside | {f"{axis}_start": (1 << bit) - 7 * step, f"{axis}_k{axis}": step, size: (1 << bit) + 1}
+            await bench.whole(0, [draw(rng, **given)])
     coverage.finish()
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
 async def test_the_whole_table_in_one_run(dut: Any) -> None:
-    """As many layers as there are, or as one run may have, of one pixel each; up to the last descriptor."""
+    """As many layers as there are, or as one run may have, of one pixel each; up to the last descriptor.
+
+    And as many as each bit of the count stands for.
+    """
     bench = await begin(dut)
     one = dict.fromkeys(("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc"), 1)
-    count = min(P["Layers"], 255)
-    await bench.whole(P["Layers"] - count, [draw(bench.rng, **one) for _ in range(count)])
+    most = min(P["Layers"], 255)
+    for count in (*(1 << bit for bit in range(most.bit_length())), most):
+        await bench.whole(P["Layers"] - count, [draw(bench.rng, **one) for _ in range(count)])
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
@@ -216,14 +226,13 @@ async def test_a_stream_that_ends_elsewhere_a_pass_too_long_and_a_range_outside_
         await bench.step()
         await bench.drain(told, more=False, error=error)
         await bench.whole(0, [draw(bench.rng)])
-    if DEPTH < 1024:
-        told = draw(bench.rng, wx=1, wy=1, os=0)
-        long = Descriptor(**asdict(told) | {"wx": DEPTH + 1, "out_map": DEPTH + 1, "dx": 1, "dy": 1})
-        bench.table[0] = [*long.encode().tolist(), 0, 0, 0, 0]
-        await bench.start(0, 1)
-        await bench.fetch(0, long)
-        await bench.run(long, 1.0, stop=DEPTH)
-        await bench.drain(long, more=False, error=1)
+    told = draw(bench.rng, wx=1, wy=1, os=0)
+    long = Descriptor(**asdict(told) | {"wx": DEPTH, "wy": 2, "out_map": 2 * DEPTH, "dx": 1, "dy": 1, "x_wx": 0})
+    bench.table[0] = [*long.encode().tolist(), 0, 0, 0, 0]
+    await bench.start(0, 1)
+    await bench.fetch(0, long)
+    await bench.run(long, 1.0, stop=DEPTH)
+    await bench.drain(long, more=False, error=1)
     for first, count in ((0, 0), (P["Layers"] - 1, 2), (255, 255), (0, min(255, P["Layers"] + 1))):
         if first + count > P["Layers"] or not count:
             await bench.start(first, count)
