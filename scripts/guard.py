@@ -37,7 +37,8 @@ def require_own(out: Path, default: Path, target: str, names: Collection[str] = 
     if out.resolve() == default.resolve() or not out.is_dir():
         return
     there = sorted(path.name for path in out.iterdir() if path.name[0] != ".")
-    strange = [name for name in there if name not in names] if names else [] if "lock" in there else there
+    known = names or (there if "lock" in there else ())
+    strange = [name for name in there if name not in known]
     if strange:
         raise LockstepError(
             f"OUT={out} holds {strange[0]}, which is not of `make {target}`; name a new or an empty folder"

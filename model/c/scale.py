@@ -75,8 +75,9 @@ def scale(layer: Layer, number: int, multiplier: bool) -> Scale:
     if _reach_bits(layer, twos) > 32:  # of 64 bits, a shift that is the same for all costs half
         kind, twos = "int64_t", [min(twos)] * len(twos)
     factors, offsets = _reduced(layer, twos)
-    most_shift = 31 if kind == "int32_t" else 63  # C has no further ones, and what they leave is the sign all the same
-    shifts = [min(layer.shift - t, most_shift) for t in twos]
+    shifts = [layer.shift - t for t in twos]
+    if kind == "int32_t":
+        shifts = [min(shift, 31) for shift in shifts]  # C has no further ones, and what 31 leave is the sign already
     tables, size = _constants(_kind(offsets), f"b{number}", offsets)
     if (same := len(set(shifts)) == 1) is False:
         told, more = _constants("uint8_t", f"s{number}", shifts)

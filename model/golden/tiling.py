@@ -229,8 +229,8 @@ class PsumBound(NamedTuple):
 def psum_bound(weight: Array, act_max: int) -> PsumBound:
     """How far any psum of a layer can go, whole or partial, for any input.
 
-    By equation (1) of `model.numeric.sums`, whose ends are both reached:                                          (4)
-    the width that holds both is enough, and no smaller one is.
+    By equation (1) of `model.numeric.sums`, which is (4) here. Both its ends are reached, so the width that holds both
+    is enough, and no smaller one is.
 
     Parameters
     ----------

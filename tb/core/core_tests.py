@@ -169,7 +169,7 @@ class Bench:
             # what the core shows in this cycle
             if look:
                 look = self._look_for_first(cycle)
-            if self.stream.os and str(dut.u_array.valid_i.value)[-1] == "1":
+            if self.stream.os and self._enters():
                 self.moments.terms += 1
                 self.moments.last_term = get_sim_time("step")
             flag = psum_valid.value
@@ -194,6 +194,10 @@ class Bench:
             await edge
         self._loading, self._writing = loading, writing
 
+    def _enters(self) -> bool:
+        """Whether a pixel, or a term of one, is at row 0 of the array."""
+        return str(self.dut.u_array.valid_i.value)[-1] == "1"
+
     def _look_for_first(self, cycle: int) -> bool:
         """Note the first request on the ports (driven half a cycle ago) and the first pixel at the array.
 
@@ -203,7 +207,7 @@ class Bench:
         flags = (dut.act_we_i, dut.wgt_valid_i, dut.x_valid, dut.a_valid)
         if moments.first_write is None and cycle > 0 and any("1" in str(flag.value) for flag in flags):
             moments.first_write = get_sim_time("step") - moments.period
-        if str(dut.u_array.valid_i.value)[-1] == "1":
+        if self._enters():
             moments.first_activation = get_sim_time("step")
             return False
         return True

@@ -154,15 +154,14 @@ async def test_the_whole_table_in_one_run(dut: Any) -> None:
 async def test_runs_of_several_layers_with_weights_that_come_when_they_come(dut: Any) -> None:
     """From the first descriptor and up to the last one."""
     bench = await begin(dut)
-    windows = DEPTH >= 4  # passes of 2x2
-    pooled = ["a pooled layer"] if windows else []
+    pooled = ["a pooled layer"] if DEPTH >= 4 else []  # a pass of 2x2
     coverage = Coverage("a layer of one pixel", "padding", "no padding", "several output tiles", *pooled)
     for number in range(8):
         count = int(bench.rng.integers(1, 4))
         layers = [draw(bench.rng) for _ in range(count)]
         if number == 0:
             layers[0] = draw(bench.rng, **dict.fromkeys(("dx", "dy", "wx", "wy", "kx", "ky", "sub", "ic", "oc"), 1))
-        if number == 1 and windows:
+        if number == 1 and pooled:
             layers[0] = draw(bench.rng, dx=2, dy=2, oc=2, y_start=-1, os=0)
         for told in layers:
             zeros = [pixel.zero for pixel in pixels(told)]

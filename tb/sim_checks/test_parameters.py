@@ -148,20 +148,24 @@ def test_every_refusal_is_provoked_here() -> None:
     assert not missing
 
 
+def begun(top: str, parameters: dict[str, int], program: Path) -> subprocess.CompletedProcess[str]:
+    """Build the block by itself, without cocotb, and simulate time zero; what the compiler or the simulator said."""
+    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
+    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
+    command = ["iverilog", "-g2012", "-o", str(program), "-s", top, *chosen, *sources]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode == 0:
+        run = subprocess.run(["vvp", "-N", str(program)], capture_output=True, text=True, timeout=60)
+    return run
+
+
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
 @pytest.mark.parametrize(
     ("top", "parameters", "message"), ILLEGAL, ids=[f"{top}-{what.split(';')[0]}" for top, _, what in ILLEGAL]
 )
 def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], message: str, tmp_path: Path) -> None:
-    """Without cocotb: the block by itself must stop at time zero (or not compile), say why, and exit with an error."""
-    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
-    program = str(tmp_path / "sim.vvp")
-    run = subprocess.run(
-        ["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], capture_output=True, text=True
-    )
-    if run.returncode == 0:
-        run = subprocess.run(["vvp", "-N", program], capture_output=True, text=True, timeout=60)
+    """The block by itself must stop at time zero (or not compile), say why, and exit with an error."""
+    run = begun(top, parameters, tmp_path / "sim.vvp")
     assert run.returncode != 0
     assert message in run.stdout + run.stderr
 
@@ -172,9 +176,6 @@ def test_illegal_parameter_is_refused(top: str, parameters: dict[str, int], mess
     [("mac_tile", TILE), ("mac_tile", LEVEL5), ("shift_add", SHIFT_ADD), ("core", CORE), ("accelerator", ACCELERATOR)],
 )
 def test_legal_parameters_are_accepted(top: str, parameters: dict[str, int], tmp_path: Path) -> None:
-    """The counterpart: with legal values the same command ends well."""
-    chosen = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    sources = [str(source) for source in sorted((ROOT / "rtl").glob("*.v"))]
-    program = str(tmp_path / "sim.vvp")
-    subprocess.run(["iverilog", "-g2012", "-o", program, "-s", top, *chosen, *sources], check=True)
-    subprocess.run(["vvp", "-N", program], check=True, timeout=60)
+    """The counterpart: with legal values the same commands end well."""
+    run = begun(top, parameters, tmp_path / "sim.vvp")
+    assert run.returncode == 0, run.stdout + run.stderr
