@@ -127,7 +127,7 @@ network: setup-network any-start ## A whole network on the RTL, pixels in, class
 	@$(simulator); exec $(python) -m scripts.network $(flags)
 
 random: setup any-start ## Drawn layers on engines of many sizes, under stalls, against golden and cycle model
-#: N=200 SEED=1 FIRST=0 SIM=icarus|verilator OUT=<folder>
+#: N=200 SEED=1 FIRST=0 SIM=icarus|verilator JOBS=<simulations at a time> OUT=<folder>
 	@$(simulator); exec $(python) -m scripts.random_layers $(flags)
 
 regress: setup-regress any-start ## Images x layers x modes and drawn layers as jobs of Dask: here, on a cluster, on a farm

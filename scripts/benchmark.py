@@ -8,13 +8,13 @@ import statistics
 import sys
 from pathlib import Path
 
-from model.errors import LockstepError
 from model.files import alone, write_json
 from model.graph import storage
 from model.program.compile import compile_graph
 from model.program.fit import fitting_shape
-from model.typed import whole_number
+from scripts.given import given_line
 from scripts.guard import guarded
+from scripts.numbers import positive
 from scripts.vectors import load_image
 from tb.common.runner import SimulationError, default_simulator
 from tb.network.bench import build, simulate, write_jobs
@@ -33,9 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--n", default="5", help="runs of each, in turn (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the result and the builds (%(default)s)")
     args = parser.parse_args(arguments)
-    count, out = whole_number("N", args.n, 5), Path(args.out)
-    if count < 1:
-        raise LockstepError(f"N={count}; expected 1 or more")
+    count, out = positive("N", args.n, 5), Path(args.out)
+    line = given_line("benchmark", parser, args, simulates=True)
     graph = storage.load(storage.ZOO / f"{NET}.graph.zip")
     program = compile_graph(graph, fitting_shape(graph))
     maps = Maps.of(graph, load_image("sample", None, graph))
@@ -56,13 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
                     report = simulate(out / args.sim / name, command)
                     speeds[name].append(report.cycles / report.seconds)
         except SimulationError as broken:
-            write_json(out / "result.json", {"passed": False, "simulator": args.sim, "error": str(broken)})
+            told = {"passed": False, "make": line, "simulator": args.sim, "error": str(broken)}
+            write_json(out / "result.json", told)
             print(f"FAILED: {broken}", file=sys.stderr)
             return 1
         medians = {name: statistics.median(values) for name, values in speeds.items()}
         ratio = statistics.median(a / b for a, b in zip(*speeds.values(), strict=True))
         result = {
             "passed": ratio >= WANTED,
+            "make": line,
             "simulator": args.sim,
             "network": NET,
             "cycles_per_second": {name: round(value, 1) for name, value in medians.items()},

@@ -23,6 +23,7 @@ from model.network.layers import set_quantized, start_quantization
 from model.network.nets import Network, build, input_shape
 from model.network.train import autocast, make_optimizer, pick_device
 from model.typed import whole_number
+from scripts.given import given_line
 from scripts.guard import guarded
 
 OUT = Path("build/benchmark-train")
@@ -118,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     ratio = statistics.median(ratios)
     result: dict[str, Any] = {
         "passed": ratio <= WANTED,
+        "make": given_line("benchmark-train", parser, args),
         "net": args.net,
         "batch": recipe.batch,
         "device": str(device),

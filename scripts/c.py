@@ -22,6 +22,7 @@ from model.graph import storage
 from model.graph.graph import IntegerGraph
 from model.numeric.weights import named
 from scripts.datasets import load_data
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.local_data import BUILD
 from scripts.numbers import positive
@@ -184,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         for stale in (*(folder / name for name in (HEADER, SOURCE, "result.json")), folder.parent / "result.json"):
             stale.unlink(missing_ok=True)
         job = Job(graph, generated, args.target, args.weights, multiplier, budget)
-        return run(job, count, folder)
+        return run(job, count, folder, given_line("c", parser, args))
 
 
 class Job(NamedTuple):
@@ -198,7 +199,7 @@ class Job(NamedTuple):
     budget: Sizes
 
 
-def run(job: Job, count: int, folder: Path) -> int:
+def run(job: Job, count: int, folder: Path, line: str) -> int:
     """Build in a folder that is thrown away, run, compare, then write; returns the exit status."""
     graph, started = job.graph, time.monotonic()
     pixels, digits = pictures(graph, count)
@@ -221,6 +222,7 @@ def run(job: Job, count: int, folder: Path) -> int:
             error = f"the program calls {', '.join(found.told['helpers'])}; expected no multiplication or division"
     result = {
         "passed": error is None,
+        "make": line,
         "net": graph.name,
         "graph_sha256": graph.sha256,
         "target": job.target,

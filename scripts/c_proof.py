@@ -25,9 +25,10 @@ from model.graph.graph import IntegerGraph
 from model.numeric.weights import FORMATS, named
 from model.typed import whole_number
 from scripts.c import ROOM, pictures
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.local_data import BUILD
-from scripts.numbers import cores, positive, tools_at_a_time
+from scripts.numbers import at_a_time, cores, positive
 from tb.c import host, rv32ec
 from tb.c.compilers import CompileError, Compiler, of_this_machine
 from tb.c.kinds import BIASES, KINDS
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     count, seed = positive("N", args.n, 10000), whole_number("SEED", args.seed, 1)
-    jobs = tools_at_a_time(args.jobs)
+    jobs = at_a_time(args.jobs, "networks")
     if count < ON_CHIP_IMAGES or seed < 0:
         raise LockstepError(f"N={count} SEED={seed} is impossible; expected {ON_CHIP_IMAGES} or more, and 0 or more")
     formats = [args.format] if args.format else list(FORMATS)
@@ -118,7 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
         ]
         done = finish_all(work, jobs, _line)
         result = _summary(formats, count, seed, compiler, list(done.values()))
-        write_json(out / "result.json", {**result, "seconds": round(time.monotonic() - started, 1)})
+        result |= {"make": given_line("c-proof", parser, args), "seconds": round(time.monotonic() - started, 1)}
+        write_json(out / "result.json", result)
     for name, tally in result["formats"].items():
         print(
             f"{name:8} {tally['programs']} programs, {tally['inferences']:,} inferences here; "
@@ -165,7 +167,7 @@ def _line(result: Result) -> str:
 
 
 def _summary(formats: Sequence[str], count: int, seed: int, compiler: Compiler, done: Sequence[Result]) -> Result:
-    """The result of `make c-proof`, but for the time."""
+    """The result of `make c-proof`, but for the make line and the time."""
     sums = ("programs", "inferences", "chip_programs", "chip_inferences")
     told = {name: [each for each in done if each["format"] == name] for name in formats}
     faults = [fault for each in done for fault in each["faults"]]

@@ -13,7 +13,7 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from scripts.given import given_line
 from scripts.guard import guarded
-from scripts.numbers import tools_at_a_time
+from scripts.numbers import at_a_time
 from tb.common.runner import ROOT
 from tb.coverage.counts import KINDS
 from tb.coverage.jobs import Outcome, chosen_jobs, run_job
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", default="1", help="testbenches at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for results and builds (%(default)s)")
     args = parser.parse_args(arguments)
-    width, waivers, jobs = tools_at_a_time(args.jobs), read_waivers(), chosen_jobs(args.only)
+    width, waivers, jobs = at_a_time(args.jobs, "testbenches"), read_waivers(), chosen_jobs(args.only)
     with alone(args.out / "lock", f"a run in {args.out}", "name another folder: OUT=<folder>"):
         (args.out / "result.json").unlink(missing_ok=True)
         started = time.monotonic()
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             modules = [name for name in [args.only.partition("/")[0]] if (ROOT / "rtl" / f"{name}.v").is_file()]
         result = summarize(outcomes, waivers, modules)
         result = _judged(result, failed, args.only) | {"seconds": round(time.monotonic() - started, 1)}
-        result["make"] = given_line("coverage", parser, args)
+        result["make"] = given_line("coverage", parser, args, simulates=True)
         result["jobs"] = {outcome.job: outcome.seconds for outcome in outcomes}
         write_json(args.out / "result.json", result)
     _tell(result)

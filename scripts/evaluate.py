@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import platform
 import sys
 import time
@@ -21,17 +20,17 @@ from model.files import alone, remove_parts, write_atomic, write_json
 from model.golden import evaluate, execute, parallel
 from model.graph import storage
 from model.graph.graph import IntegerGraph
-from model.typed import whole_number
 from scripts.datasets import load_data
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.local_data import BUILD, spread
+from scripts.numbers import at_a_time, cores, positive
 from tb.common.runner import SimulationError
 from tb.common.simulators import require_simulator
 from tb.network.sample import run_images
 
 Array = np.ndarray[Any, Any]
 OUT = BUILD / "evaluate"
-MOST_JOBS = 64
 SAVE_SECONDS = 5.0  # between two saves of what is done
 PROBES = 8  # images whose logits are compared with the plain execution's
 
@@ -109,25 +108,23 @@ class Run:
 @guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit status: 0, 1 when accuracy or logits are not what they must be, 2 for bad input."""
-    cores = min(os.cpu_count() or 1, MOST_JOBS)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", default="vgg16", help="network, or path of an integer graph (%(default)s)")
     parser.add_argument("--data", help="folder of the data set (else the bundled digits, or CIFAR-10 downloaded)")
     parser.add_argument("--images", help="that many test images, evenly spread (all of them)")
-    parser.add_argument("--jobs", default=str(cores), help="processes (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="processes (%(default)s)")
     parser.add_argument("--rtl", help="that many of them also on the RTL, evenly spread (none)")
     parser.add_argument("--sim", default="verilator", help="with --rtl: icarus or verilator (%(default)s)")
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = whole_number("JOBS", args.jobs, cores)
-    wanted = None if args.images is None else whole_number("IMAGES", args.images, 1000)
-    rtl = None if args.rtl is None else whole_number("RTL", args.rtl, 2)
+    jobs = at_a_time(args.jobs, "processes")
+    wanted = None if args.images is None else positive("IMAGES", args.images, 1000)
+    rtl = None if args.rtl is None else positive("RTL", args.rtl, 2)
     require_simulator(args.sim)
-    for name, value, most in (("JOBS", jobs, MOST_JOBS), ("IMAGES", wanted, None), ("RTL", rtl, None)):
-        if value is not None and (value < 1 or (most is not None and value > most)):
-            raise LockstepError(
-                f"{name}={value} is impossible; expected 1{' or more' if most is None else f'..{most}'}"
-            )
+    sample = Sample(rtl, args.sim) if rtl else None
+    if sample is None:
+        args.sim = None  # is nothing that the make line tells
+    line = given_line("evaluate", parser, args)
     path = storage.find(args.net)
     graph = storage.load(path)
     dataset = load_data(graph.input_shape, args.data)
@@ -139,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         remove_parts(folder)
         (folder / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         run = Run(graph, dataset, spread(count, wanted or count), folder)
-        return measure(run, path, folder, jobs, Sample(rtl, args.sim) if rtl else None)
+        return measure(run, path, folder, jobs, line, sample)
 
 
 def check_classes(graph: IntegerGraph, dataset: Dataset, path: Path) -> None:
@@ -182,7 +179,7 @@ def on_rtl(run: Run, sample: Sample, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure(run: Run, path: Path, folder: Path, jobs: int, sample: Sample | None = None) -> int:
+def measure(run: Run, path: Path, folder: Path, jobs: int, line: str, sample: Sample | None = None) -> int:
     """Run, compare, print, write what there is; returns the exit status."""
     graph, total = run.graph, len(run.chosen)
     print(f"{graph.name}: {total} of {len(run.done)} test images, {jobs} processes", flush=True)
@@ -213,6 +210,7 @@ def measure(run: Run, path: Path, folder: Path, jobs: int, sample: Sample | None
         "net": graph.name,
         "graph": str(path),
         "graph_sha256": graph.sha256,
+        "make": line,
         "passed": passed,
         "accuracy": accuracy,
         "right": right,

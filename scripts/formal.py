@@ -12,7 +12,7 @@ from typing import Any
 from model.files import alone, write_json
 from scripts.given import given_line
 from scripts.guard import guarded
-from scripts.numbers import cores, tools_at_a_time
+from scripts.numbers import at_a_time, cores
 from tb.common.jobs import Job, Result, finish_all
 from tb.common.sources import read_rtl
 from tb.formal.jobs import jobs_of
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", default=str(cores()), help="tools at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = tools_at_a_time(args.jobs)
+    jobs = at_a_time(args.jobs, "tools")
     proofs = choose(args.proof)
     with alone(args.out / "lock", f"`make formal` in {args.out}"):
         (args.out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind

@@ -20,6 +20,7 @@ from model.typed import whole_number
 from scripts.fuzzing.campaign import NOTE, Tally, examine
 from scripts.fuzzing.judge import WALL_SECONDS, judge
 from scripts.fuzzing.readers import READERS, choose
+from scripts.given import given_line
 from scripts.guard import guarded, require_own
 from scripts.numbers import positive
 from tb.common.runner import ROOT
@@ -49,10 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     require_own(args.out, OUT, "fuzz")
     with alone(args.out / "lock", f"`make fuzz` in {args.out}", "name another folder: OUT=<folder>"):
         (args.out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
-        return _run(names, count, seed, args.out, args.only)
+        return _run(names, count, seed, args.out, given_line("fuzz", parser, args, simulates=True), args.only)
 
 
-def _run(names: list[str], count: int, seed: int, out: Path, only: str | None) -> int:
+def _run(names: list[str], count: int, seed: int, out: Path, line: str, only: str | None) -> int:
     started, key = time.monotonic(), _sources()
     done: dict[str, dict[str, Any]] = {}
     for name in names:
@@ -67,6 +68,7 @@ def _run(names: list[str], count: int, seed: int, out: Path, only: str | None) -
     defects = [f"{name}: {each['defect']}" for name, each in done.items() if each["defect"]]
     result = {
         "passed": not defects,
+        "make": line,
         "complete": only is None,
         "wanted": count,
         "seed": seed,

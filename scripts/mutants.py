@@ -13,31 +13,27 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from model.files import alone, write_json
-from model.typed import whole_number
 from scripts.given import given_line
 from scripts.guard import guarded, require_own
+from scripts.numbers import at_a_time, cores
 from tb.common.runner import default_seed, default_simulator
 from tb.common.sources import read_rtl
 from tb.mutants.campaign import Result, Trial, baseline, trials
 from tb.mutants.patches import PATCHES, Mutant, read_mutants
 
 OUT = Path("build/mutants")
-MOST_JOBS = 8
 
 
 @guarded
 def main(arguments: list[str] | None = None) -> int:
     """Run; returns 0 when every mutant is killed, 1 when one survives or the RTL itself fails, 2 for bad input."""
-    cores = min(os.cpu_count() or 1, MOST_JOBS)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="NAME", action="append", help="this mutant (may be given again)")
-    parser.add_argument("--jobs", default=str(cores), help="simulations at a time (%(default)s)")
+    parser.add_argument("--jobs", default=str(cores()), help="simulations at a time (%(default)s)")
     parser.add_argument("--patches", type=Path, default=PATCHES, help="folder of the mutants (tb/mutants)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for sources, logs and results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = whole_number("JOBS", args.jobs, cores)
-    if not 1 <= jobs <= 64:
-        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..64, simulations at a time")
+    jobs = at_a_time(args.jobs, "simulations")
     default_seed()  # every simulation asks for it: a wrong one is told here
     mutants, out = read_mutants(args.patches), args.out.resolve()
     chosen = _choose(mutants, args.only)
@@ -45,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     with alone(out / "lock", f"`make mutants` in {args.out}"):
         (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         try:
-            return _run(chosen, given_line("mutants", parser, args), len(chosen) == len(mutants), out, jobs)
+            return _run(
+                chosen, given_line("mutants", parser, args, simulates=True), len(chosen) == len(mutants), out, jobs
+            )
         except KeyboardInterrupt:
             print("stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
             raise

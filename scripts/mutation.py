@@ -19,7 +19,7 @@ from model.files import alone, write_json
 from model.typed import whole_number
 from scripts.given import given_line
 from scripts.guard import guarded, require_own
-from scripts.numbers import cores, positive, tools_at_a_time
+from scripts.numbers import at_a_time, cores, positive
 from tb.common.jobs import Job, Result, finish_all
 from tb.common.runner import default_simulator
 from tb.common.sources import contained, read_rtl
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     wanted, seed = positive("N", args.n, 1000), whole_number("SEED", os.environ.get("SEED") or "1", 1)
-    jobs, rtl = tools_at_a_time(args.jobs), read_rtl()
+    jobs, rtl = at_a_time(args.jobs, "simulations"), read_rtl()
     if args.module not in (None, *rtl):
         raise LockstepError(f"there is no module {args.module!r}; expected one of {', '.join(rtl)}")
     if default_simulator() != "icarus":
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
         shutil.rmtree(out / "builds", ignore_errors=True)
         campaign = Campaign(rtl, find_tools(args.tools), out, seed, STAGES)
-        return _run(campaign, given_line("mutation", parser, args), wanted, args.module, jobs)
+        return _run(campaign, given_line("mutation", parser, args, simulates=True), wanted, args.module, jobs)
 
 
 def _run(campaign: Campaign, given: str, wanted: int, module: str | None, jobs: int) -> int:

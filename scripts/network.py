@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--waves", default="", help="1: dump every signal, as VCD (small runs only)")
     parser.add_argument("--out", default=str(OUT), help="folder for results and build (%(default)s)")
     args = parser.parse_args(arguments)
-    line = given_line("network", parser, args)
+    line = given_line("network", parser, args, simulates=True)
     rows, cols = (whole_number(name.upper(), getattr(args, name), 8) for name in ("rows", "cols"))
     stall = whole_number("STALL", args.stall, 0)
     if not 0 <= stall <= 250:

@@ -7,7 +7,7 @@ import os
 from model.errors import LockstepError
 from model.typed import whole_number
 
-MOST_TOOLS = 64
+MOST_JOBS = 64
 
 
 def positive(name: str, text: str, example: int) -> int:
@@ -19,12 +19,12 @@ def positive(name: str, text: str, example: int) -> int:
 
 
 def cores() -> int:
-    """The machine's cores, as many as tools may run at a time."""
-    return min(os.cpu_count() or 1, MOST_TOOLS)
+    """The machine's cores, as many as JOBS may be."""
+    return min(os.cpu_count() or 1, MOST_JOBS)
 
 
-def tools_at_a_time(text: str) -> int:
-    """JOBS of the targets that run synthesis tools: 1..MOST_TOOLS.
+def at_a_time(text: str, what: str) -> int:
+    """JOBS, so many of `what` at a time: 1..MOST_JOBS.
 
     Raises
     ------
@@ -32,6 +32,6 @@ def tools_at_a_time(text: str) -> int:
         For anything else.
     """
     jobs = whole_number("JOBS", text, cores())
-    if not 1 <= jobs <= MOST_TOOLS:
-        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_TOOLS}, tools at a time")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_JOBS}, {what} at a time")
     return jobs

@@ -22,13 +22,13 @@ from model.errors import LockstepError
 from model.files import alone, read_json, remove_parts, write_json
 from model.graph import storage
 from model.typed import whole_number
+from scripts.given import make_line
 from scripts.guard import guarded, require_own
 from scripts.network import layer_range
-from scripts.numbers import MOST_TOOLS, cores
+from scripts.numbers import MOST_JOBS, cores
 from scripts.regression.plan import LeftOut, draw_cases, keep_images, layer_cases, modes_of
 from scripts.regression.summary import Told, summarize, tell
 from scripts.regression.workers import Choice, answers, look_everywhere, workers
-from scripts.reporting.results import make_line
 from tb.common.initial import random_start
 from tb.common.runner import default_simulator, rtl_folder
 from tb.common.simulators import find, require_simulator
@@ -113,8 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", default=str(OUT), help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
     jobs = whole_number("JOBS", args.jobs, cores())
-    if jobs < 1 or (jobs > MOST_TOOLS and not args.cluster):
-        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_TOOLS}, or more on a farm")
+    if jobs < 1 or (jobs > MOST_JOBS and not args.cluster):
+        raise LockstepError(f"JOBS={jobs} is impossible; expected 1..{MOST_JOBS}, or more on a farm")
     require_simulator(args.sim)
     if args.checks not in ("", "0", "1"):
         raise LockstepError(f"CHECKS={args.checks}; expected 0, or nothing")

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     args.seed = seed_of(args.seed)
     args.sim = args.sim or default_simulator()
     find(args.sim)
-    line = given_line("sim", parser, args)
+    line = given_line("sim", parser, args, simulates=True)
     if args.simd not in ("", "0", "1"):
         raise LockstepError(f"SIMD={args.simd}; expected 1, or nothing")
     waves = wave_format(args.waves, args.sim)

@@ -20,7 +20,7 @@ from model.program.compiled import Program
 from model.program.fit import fitting_shape
 from scripts.guard import guarded
 from scripts.local_data import BUILD
-from scripts.numbers import cores, tools_at_a_time
+from scripts.numbers import at_a_time, cores
 from scripts.vectors import load_image
 from tb.common.jobs import Job, Result, finish_all
 from tb.common.runner import ROOT
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", default=str(cores()), help="tools at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the results (%(default)s)")
     args = parser.parse_args(arguments)
-    jobs = tools_at_a_time(args.jobs)
+    jobs = at_a_time(args.jobs, "tools")
     if args.gates not in ("", "0", "1"):
         raise LockstepError(f"GATES={args.gates}; expected 0 or 1, or nothing")
     names = members(args.net)

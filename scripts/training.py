@@ -28,6 +28,7 @@ from model.network.processes import first_before_the_others, joined, process_cou
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
 from scripts.datasets import load_data
+from scripts.given import make_line
 from scripts.local_data import BUILD
 
 Array = np.ndarray[Any, Any]
@@ -118,6 +119,18 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
         return measure(trainer, dataset, net, name, images) if first else 0
 
 
+def make_line_of(recipe: recipes.Recipe) -> str:
+    """The make line that trains by `recipe`: seed and epochs in any case, those in the tree may be others by now."""
+    values: dict[str, object] = {"NET": recipe.network}
+    if recipe.weights:
+        values["FORMAT"] = recipe.weights
+    elif recipe.weight_bits != 4:
+        values["WBITS"] = recipe.weight_bits
+    values |= {"ABITS": "" if recipe.act_bits == 4 else recipe.act_bits, "SEED": recipe.seed}
+    values |= {"FLOAT_EPOCHS": recipe.float.epochs, "QAT_EPOCHS": recipe.qat.epochs}
+    return make_line("train", values)
+
+
 def tell(result: Mapping[str, Any], paths: Iterable[Path]) -> None:
     """Write `result` to each path: the run's own file, and the one of all runs, which has the last."""
     for path in paths:
@@ -132,6 +145,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
         "data_sha256": dataset.sha256,
         "torch": torch.__version__,
     }
+    line = make_line_of(trainer.recipe)
     results = [folder / "result.json" for folder in (trainer.folder, trainer.folder.parent)]
     path, card_path = (trainer.folder / f"{name}{suffix}" for suffix in (storage.SUFFIX, SUFFIX))
     for result in results:
@@ -148,7 +162,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
             "the checkpoint",
             file=sys.stderr,
         )
-        tell({"passed": False, "net": net, "run": name, **dataclasses.asdict(same)}, results)
+        tell({"passed": False, "make": line, "net": net, "run": name, **dataclasses.asdict(same)}, results)
         return 1
     print("integer accuracy over the whole test set ...", flush=True)
     started = time.monotonic()
@@ -165,6 +179,7 @@ def measure(trainer: Trainer, dataset: Dataset, net: str, name: str, images: int
     tell(
         {
             "passed": True,
+            "make": line,
             "net": net,
             "run": name,
             "integer_accuracy": accuracy,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import replaced  # noqa: F401  a fixture of those that run simulators
 from tests.setup_house import empty, first, packaged, ready  # noqa: F401  fixtures of test_setup*
 
 # Given to `make test`, they are meant for make and would steer the scripts under test.

@@ -43,13 +43,14 @@ def train(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     result |= {"float_accuracy": 0.8606, "test_images": 9999, "codes_compared": 42729472, "codes_differing": 0}
     result |= {"fake_quant_accuracy_float64": {"images": 256, "accuracy": 0.875}, "graph_sha256": SHA, "device": "cpu"}
     recipe = {"seed": 17, "weight_bits": 4, "act_bits": 4, "float": {"epochs": 31}, "qat": {"epochs": 19}}
-    result |= {"recipe": recipe, "data_sha256": SHA}
+    result |= {"recipe": recipe, "data_sha256": SHA, "make": f"make train NET={net} SEED=17"}
     return result | {"training_seconds": 5000.5, "versions": {"torch": "2.15.0"}} | changes
 
 
 def evaluate(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
     result = {"passed": True, "net": net, "accuracy": 0.75, "right": 30, "images": 40, "test_images": 40}
     result |= {"recorded_accuracy": 0.75, "right_by_class": {"cat": [13, 20], "frog": [17, 20]}, "graph_sha256": SHA}
+    result |= {"make": f"make evaluate NET={net} IMAGES=40"}
     return result | {"probes": {"images": 8, "differing_logits": 0}, "images_per_second": 28.25} | changes
 
 
@@ -70,6 +71,7 @@ def random(**changes: Any) -> dict[str, Any]:
         "failed": [],
         "checked_values": 65151,
         "simulator": "icarus",
+        "make": "make random N=201 SIM=icarus SEED=3",
     }
     return result | changes
 
@@ -141,17 +143,20 @@ def tradeoff(net: str = "vgg16", **changes: Any) -> dict[str, Any]:
 def c(net: str = "micro_pot4", **changes: Any) -> dict[str, Any]:
     result = {"passed": True, "error": None, "net": net, "target": "rv32ec", "weights": "mixed", "multiply": False}
     result |= {"instructions": {"mean": 654321, "least": 654000, "most": 655000}, "images": 21, "differing_logits": 0}
+    result |= {"make": f"make c NET={net} TARGET=rv32ec WEIGHTS=mixed"}
     return result | {"flash_bytes": 7654, "ram_bytes": 599, "stack_bytes": 207} | changes
 
 
 def fuzz(**changes: Any) -> dict[str, Any]:
     result = {"passed": True, "complete": True, "wanted": 2100, "seed": 9, "defects": [], "refusals": {"text": 1999}}
+    result |= {"make": "make fuzz N=2100 SEED=9"}
     return result | {"examples": {"text": 2100, "bus": 105}, "seconds": 99.5} | changes
 
 
 def c_proof(**changes: Any) -> dict[str, Any]:
     tally = {"programs": 27, "inferences": 270000, "chip_programs": 18, "chip_inferences": 180, "faults": 0}
     result = {"passed": True, "inputs": 10000, "seed": 1, "formats": {"int2": tally, "pot4": tally}, "faults": []}
+    result |= {"make": "make c-proof FORMAT=pot4"}
     return result | {"inferences": 540000, "chip_inferences": 360} | changes
 
 

@@ -120,8 +120,11 @@ def test_fuzz_writes_its_result_resumes_and_replays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--only", "text", "--out", str(tmp_path)]
+    monkeypatch.delenv("INIT", raising=False)
+    monkeypatch.delenv("SEED", raising=False)
     assert fuzz.main([*arguments, "--n", "20"]) == 0
     result = files.read_json(tmp_path / "result.json")
+    assert result["make"] == "make fuzz N=20 ONLY=text"
     assert (result["passed"], result["examples"], result["defects"]) == (True, {"text": 20}, [])
     monkeypatch.setattr(fuzz, "_apart", lambda *_: pytest.fail("what was done is done again"))
     assert fuzz.main([*arguments, "--n", "20"]) == 0

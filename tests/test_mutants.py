@@ -122,7 +122,7 @@ def test_several_at_a_time_come_to_the_same(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--only", "no_such_mutant"], "there is no mutant 'no_such_mutant'; expected one of "),
-        (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64"),
+        (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64, simulations at a time"),
         (["--jobs", "two"], "JOBS='two' is not a whole number"),
         (["--patches", "/nonexistent"], "no mutants in /nonexistent; expected files *.patch"),
     ],

@@ -16,6 +16,8 @@ def quick(tmp_path, monkeypatch):
     """No simulator: a run takes as long as `seconds` says for what it is."""
     seconds = {"comparing": 1.0, "feeding": 1.0}
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INIT", raising=False)
+    monkeypatch.delenv("SEED", raising=False)
     monkeypatch.setattr(benchmark, "write_jobs", lambda *arguments: {})
     monkeypatch.setattr(benchmark, "build", lambda folder, *arguments, **named: [folder.name])
     monkeypatch.setattr(
@@ -30,7 +32,7 @@ def test_the_verdict_is_that_of_the_ratio(quick, tmp_path):
     quick["comparing"] = 1.2
     assert benchmark.main(["--sim", "icarus", "--n", "2"]) == 1
     result = read_json(tmp_path / "build/benchmark/result.json")
-    assert result["passed"] is False
+    assert (result["passed"], result["make"]) == (False, "make benchmark SIM=icarus N=2")
     assert result["ratio"] == pytest.approx(1 / 1.2, abs=1e-3)
 
 
@@ -42,5 +44,6 @@ def test_a_simulation_that_breaks_off(name, error, quick, tmp_path, monkeypatch,
     monkeypatch.setattr(benchmark, name, broken)
     assert benchmark.main(["--sim", "icarus"]) == 1
     result = read_json(tmp_path / "build/benchmark/result.json")
-    assert result == {"passed": False, "simulator": "icarus", "error": "vvp ended with status 139; see the log"}
+    told = {"simulator": "icarus", "error": "vvp ended with status 139; see the log"}
+    assert result == {"passed": False, "make": "make benchmark SIM=icarus", **told}
     assert capsys.readouterr().err == "FAILED: vvp ended with status 139; see the log\n"

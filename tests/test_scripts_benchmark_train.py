@@ -19,6 +19,7 @@ def test_it_measures_and_tells(tmp_path, monkeypatch, capsys):
     assert main(["--net", "tiny", "--n", "3"]) == 0
     result = read_json(RESULT)
     assert result["passed"] is True
+    assert result["make"] == "make benchmark-train NET=tiny N=3"
     assert result["ratio"] > 0
     kinds = result["milliseconds_by_kind"]
     assert kinds["float"]["convolutions"] > 0

@@ -42,6 +42,7 @@ def test_on_this_machine(net, tmp_path, capsys):
     result = read_json(folder / "result.json")
     assert result == read_json(tmp_path / "out/result.json")
     assert (result["passed"], result["differing_logits"], result["images"], result["error"]) == (True, 0, 40, None)
+    assert result["make"] == f"make c NET={net} IMAGES=40"
     assert result["arena_bytes"] == 354
     assert result["ram_bytes"] == 354 + 90 + 16
     told = capsys.readouterr().out
@@ -195,6 +196,7 @@ def test_the_proof_counts_and_passes(tmp_path, capsys, monkeypatch):
         "chip_inferences": 20,
         "faults": 0,
     }
+    assert result["make"] == "make c-proof N=20 FORMAT=ternary"
     assert result["layers"]["signals"][:2] == ["first", "strided"]
     assert "0 faulty" in capsys.readouterr().out
     monkeypatch.setattr(c_proof, "prove", lambda *_: pytest.fail("done already"))

@@ -86,6 +86,7 @@ def test_the_stated_accuracy_is_confirmed(place, capsys):
     assert sum(right for right, _ in result["right_by_class"].values()) == expected_right()
     assert {of for _, of in result["right_by_class"].values()} == {count // 4}
     assert result["probes"] == {"images": min(8, count), "differing_logits": 0}
+    assert result["make"] == f"make evaluate NET={GRAPH}"
     assert result["images_per_second"] > 0
     assert f"small: {expected_right() / count:.2%} ({expected_right()} of {count}) in integers" in out
     assert out.endswith(f"PASS  {RESULT}\n")
@@ -229,8 +230,8 @@ BAD = {
     "no such network": (["--net", "vgg99"], "no integer graph for network 'vgg99'; expected one of "),
     "no such data": (["--data", "none"], "DATA=none is not a folder; expected "),
     "jobs no number": (["--jobs", "two"], "JOBS='two' is not a whole number; expected JOBS="),
-    "no jobs": (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64\n"),
-    "too many jobs": (["--jobs", "65"], "JOBS=65 is impossible; expected 1..64\n"),
+    "no jobs": (["--jobs", "0"], "JOBS=0 is impossible; expected 1..64, processes at a time\n"),
+    "too many jobs": (["--jobs", "65"], "JOBS=65 is impossible; expected 1..64, processes at a time\n"),
     "no images": (["--images", "0"], "IMAGES=0 is impossible; expected 1 or more\n"),
     "more images than there are": (["--images", "99999"], "IMAGES=99999: the data set has "),
     "other classes": (["--data", "other"], "small.graph.zip tells a, b, c, d apart, the data set has x, y; expected "),
@@ -324,7 +325,9 @@ def test_a_sample_runs_on_the_rtl_and_a_fault_there_fails(tmp_path, monkeypatch,
     arguments = ["--net", "tiny", "--jobs", "1", "--images", "4", "--rtl", "1", "--sim", "icarus"]
     assert main([*arguments, "--out", str(tmp_path / "good")]) == 0
     assert "every activation and logit of 1 images equal" in capsys.readouterr().out
-    rtl = json.loads((tmp_path / "good" / "tiny" / "result.json").read_text())["rtl"]
+    result = json.loads((tmp_path / "good" / "tiny" / "result.json").read_text())
+    assert result["make"] == "make evaluate NET=tiny IMAGES=4 RTL=1 SIM=icarus"
+    rtl = result["rtl"]
     assert (rtl["passed"], rtl["mismatches"], rtl["differing_logits"], len(rtl["images"])) == (True, 0, 0, 1)
 
     broken = tmp_path / "rtl"

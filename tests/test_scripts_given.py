@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import doctest
+import re
+import subprocess
 
 import pytest
 
-from scripts.given import given_line
+from scripts import given
+from scripts.given import FROM_OUTSIDE, given_line
+from tb.common.runner import ROOT
 
 
 @pytest.mark.parametrize(
@@ -25,8 +30,6 @@ from scripts.given import given_line
     ],
 )
 def test_what_is_not_as_by_default_is_told(arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SEED", raising=False)
-    monkeypatch.delenv("INIT", raising=False)
     parser = argparse.ArgumentParser()
     for name, default in (("net", "vgg16"), ("image", "sample"), ("data", None), ("sim", "icarus"), ("act-width", "")):
         parser.add_argument(f"--{name}", default=default)
@@ -36,7 +39,29 @@ def test_what_is_not_as_by_default_is_told(arguments: list[str], line: str, monk
     parser.add_argument("--out", default="build")
     args = parser.parse_args(arguments)
     args.lanes = int(args.lanes)  # a script may have read it by now
-    assert given_line("network", parser, args) == line
+    monkeypatch.delenv("SEED", raising=False)
+    monkeypatch.delenv("INIT", raising=False)
+    assert given_line("network", parser, args, simulates=True) == line
     monkeypatch.setenv("INIT", "random")
     monkeypatch.setenv("SEED", "7")
-    assert given_line("network", parser, args) == f"{line} SEED=7 INIT=random"
+    assert given_line("network", parser, args, simulates=True) == f"{line} SEED=7 INIT=random"
+    assert given_line("network", parser, args) == line
+
+
+def test_examples() -> None:
+    assert doctest.testmod(given) == (0, 1)
+
+
+def test_make_takes_what_the_lines_of_simulations_tell() -> None:
+    awk = ["awk", "-f", "scripts/takes.awk", "Makefile"]
+    taken = subprocess.run(awk, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    told = {
+        target: simulates
+        for path in sorted((ROOT / "scripts").glob("*.py"))
+        for target, simulates in re.findall(
+            r'given_line\(\s*"([a-z-]+)", parser, args(, simulates=True)?\s*\)', path.read_text()
+        )
+    }
+    assert {"c", "random", "sim", "synth"} <= told.keys()
+    for target, simulates in told.items():
+        assert not simulates or {f"{target}:{name}" for name in FROM_OUTSIDE} <= set(taken), target

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from model.files import read_json
-from scripts import network, random_layers, report
+from scripts import network, report
 from scripts.reporting.commands import command
 from scripts.reporting.results import KINDS, load
 from tb.common.runner import ROOT, SimulationError
@@ -67,20 +67,6 @@ def test_finished_layers_are_not_run_again_after_a_kill(tmp_path: Path) -> None:
     assert result["whole"] is True
     assert result["resumed_at"] == told[1]
     assert [entry["cycles"] for entry in result["layers"]] == [entry["predicted_cycles"] for entry in result["layers"]]
-
-
-@pytest.fixture
-def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Puts a shell script in the place of a program; `$REAL` in it is the one that was found before."""
-
-    def replace(program: str, script: str) -> None:
-        path = tmp_path / "bin" / program
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\nREAL={shlex.quote(str(shutil.which(program)))}\n{script}\n")
-        path.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}{os.environ['PATH']}")
-
-    return replace
 
 
 NEEDS_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
@@ -253,16 +239,6 @@ def test_sources_that_do_not_compile_leave_a_result_that_says_so(tmp_path: Path,
     assert "syntax error" in result["error"]
 
 
-@NEEDS_ICARUS
-def test_drawn_layers_of_a_simulator_that_dies_leave_a_result_that_says_so(tmp_path: Path, capsys, replaced) -> None:
-    replaced("vvp", "exit 139")
-    assert random_layers.main(["--n", "2", "--seed", "5", "--sim", "icarus", "--out", str(tmp_path)]) == 1
-    result = read_json(tmp_path / "result.json")
-    assert (result["passed"], result["wanted"], result["draws"], result["failed"]) == (False, 2, 0, [])
-    assert result["error"].startswith("draws 0..0 on 4x4: the simulation broke off (exit 139); see ")
-    assert f"FAILED: {result['error']}" in capsys.readouterr().err
-
-
 def test_a_wrong_prediction_fails_the_run(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(network, "counters_differ", lambda run, program: "cycles 1 instead of 2")
     assert network.main(["--net", "tiny", "--layers", "classifier", "--out", str(tmp_path)]) == 1
@@ -328,31 +304,3 @@ def test_network_takes_its_command_from_the_result(tmp_path: Path, monkeypatch, 
     page = Path("build/report/index.html").read_text()
     assert "99</data> of 256 stream words were held back" in page
     assert "✗" not in page
-
-
-def test_random_takes_its_command_from_the_result(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.delenv("INIT", raising=False)
-    given = ["--n", "1", "--seed", "5", "--first", "9", "--sim", "icarus"]
-    assert random_layers.main([*given, "--out", str(tmp_path)]) == 0
-    assert flags("random", tmp_path) == given
-
-
-def test_random_layers_pass_and_say_so(tmp_path: Path, capsys) -> None:
-    assert random_layers.main(["--n", "3", "--seed", "5", "--out", str(tmp_path)]) == 0
-    result = json.loads((tmp_path / "result.json").read_text())
-    assert (result["passed"], result["draws"], result["failed"]) == (True, 3, [])
-    assert "3 draws, 0 wrong" in capsys.readouterr().out
-
-
-def test_failing_draw_prints_the_command_that_repeats_it(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("tb.network.whole.counters_differ", lambda run, program: "cycles 1 instead of 2")
-    assert random_layers.main(["--n", "1", "--first", "9", "--seed", "5", "--out", str(tmp_path)]) == 1
-    error = capsys.readouterr().err
-    assert "FAILED: draw 5:9 on 8x8" in error
-    assert "make random N=1 SEED=5 FIRST=9 SIM=icarus" in error
-
-
-@pytest.mark.parametrize("arguments", [["--n", "0"], ["--seed", "-1"], ["--n", "many"]])
-def test_random_refuses_impossible_numbers(arguments: list[str], tmp_path: Path, capsys) -> None:
-    assert random_layers.main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("error: ")

@@ -96,6 +96,7 @@ def test_any_number_of_classes_and_any_width(small_net):
     folder = Path("build") / "train" / "vgg16_w2a3"
     result = read_json(folder / "result.json")
     assert (result["net"], result["run"]) == ("vgg16", "vgg16_w2a3")
+    assert result["make"] == "make train NET=vgg16 WBITS=2 ABITS=3 SEED=7 FLOAT_EPOCHS=1 QAT_EPOCHS=1"
     graph = storage.load(folder / "vgg16_w2a3.graph.zip")
     assert graph.classes == ("ant", "bee", "wasp")
     assert {(layer.wgt.bits, layer.act.bits) for layer in graph.layers[1:]} == {(2, 3)}
@@ -110,6 +111,7 @@ def test_a_power_of_two_format(small_net):
     folder = Path("build") / "train" / "vgg16_pot4"
     result = read_json(folder / "result.json")
     assert (result["net"], result["run"], result["codes_differing"]) == ("vgg16", "vgg16_pot4", 0)
+    assert result["make"] == "make train NET=vgg16 FORMAT=pot4 SEED=7 FLOAT_EPOCHS=1 QAT_EPOCHS=1"
     assert {layer.wgt.name for layer in storage.load(folder / "vgg16_pot4.graph.zip").layers} == {"pot4"}
     assert "| widths | weights pot4 (4 bits), activations 4 bits |" in (folder / "vgg16_pot4.card.md").read_text()
 
