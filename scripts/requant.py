@@ -12,6 +12,7 @@ from model.files import write_json
 from model.graph import storage
 from model.graph.shifts import terms_of, without_multipliers
 from model.typed import whole_number
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.local_data import BUILD
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     change = np.abs(new - old) / np.maximum(np.abs(old), 1)
     result = {
         "passed": True,
+        "make": given_line("requant", parser, args),
         "net": args.net,
         "graph": str(path),
         "graph_sha256": made.sha256,

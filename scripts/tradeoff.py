@@ -18,6 +18,7 @@ from model.graph.graph import IntegerGraph
 from model.program.compile import compile_graph
 from model.program.compiled import Program
 from model.program.fit import fitting_shape
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.local_data import BUILD
 from scripts.numbers import at_a_time, cores
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = args.out / args.net
     with alone(out / "lock", f"`make tradeoff` in {out}", "name another folder: OUT=<folder>"):
         (out / "result.json").unlink(missing_ok=True)  # an interrupted run leaves no older verdict behind
-        return _run(args, names, jobs, out.resolve())
+        return _run(args, given_line("tradeoff", parser, args), names, jobs, out.resolve())
 
 
 def programs(graph: IntegerGraph) -> dict[str, Program]:
@@ -98,7 +99,7 @@ def facts(graph: IntegerGraph, program: Program) -> dict[str, Any]:
     }
 
 
-def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> int:
+def _run(args: argparse.Namespace, line: str, names: list[str], jobs: int, out: Path) -> int:
     started = time.monotonic()
     tools = {name: find(name, args.tools) for name in NAMES}
     blocks = read_rtl()
@@ -125,6 +126,7 @@ def _run(args: argparse.Namespace, names: list[str], jobs: int, out: Path) -> in
         _derive(found[name])
     result = {
         "passed": not errors,
+        "make": line,
         "errors": errors,
         "net": args.net,
         "networks": [{"name": name, **entry} for name, entry in found.items()],

@@ -19,6 +19,7 @@ def test_the_graph_is_found_by_its_name(tmp_path, monkeypatch, capsys):
     assert all(terms_of(int(m)) <= 2 for layer in graph.layers for m in layer.multiplier)
     result = read_json(Path("build/requant/result.json"))
     assert (result["passed"], result["terms"], result["graph_sha256"]) == (True, 2, graph.sha256)
+    assert result["make"].startswith("make requant NET=")
     assert result["terms_mean"] <= 2 < result["terms_before"]
     assert 0 < result["change_mean"] < result["change_most"] < 0.12
     assert "make evaluate NET=tiny_rq2 tells its accuracy" in capsys.readouterr().out

@@ -177,6 +177,7 @@ def test_a_tool_that_fails_is_in_the_result(tmp_path, monkeypatch, capsys):
     assert tradeoff.main(["--net", "tiny", "--out", str(tmp_path)]) == 1
     result = read_json(tmp_path / "tiny" / "result.json")
     assert result["passed"] is False
+    assert result["make"].startswith("make tradeoff NET=tiny")
     assert len(result["errors"]) == 2 * 5  # three areas, a clock, a run on gates
     assert {entry["name"]: entry["cycles"] for entry in result["networks"]} == {"tiny": 7401, "tiny os": 6942}
     assert all(entry["microseconds"] is entry["toggles_per_mac"] is None for entry in result["networks"])
