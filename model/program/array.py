@@ -70,10 +70,8 @@ class EngineShape:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = getattr(self, item.name)
             least = int(item.name not in ("wgt_power", "wgt_zero", "simd", "output_stationary"))
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise LockstepError(f"engine: {item.name} is {value!r}; expected an integer of {least} or more")
+            check_at_least(item.name, getattr(self, item.name), least)
         self._check_both()
         if self.rows % self.cols and self.cols % self.rows:
             raise LockstepError(f"engine: {self.rows} rows and {self.cols} columns; expected one to divide the other")
@@ -185,6 +183,12 @@ class EngineShape:
     def parameters(self) -> dict[str, int]:
         """The parameters of `rtl/engine.v`, by their Verilog names."""
         return {verilog_name(item.name): getattr(self, item.name) for item in fields(self)}
+
+
+def check_at_least(name: str, value: object, least: int) -> None:
+    """Raise LockstepError unless `value`, the engine's parameter `name`, is an integer of `least` or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise LockstepError(f"engine: {name} is {value!r}; expected an integer of {least} or more")
 
 
 def verilog_name(field: str) -> str:

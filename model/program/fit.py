@@ -12,7 +12,7 @@ from model.graph.graph import IntegerGraph
 from model.numeric.formats import IntFormat, signed_bits_for
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat
-from model.program.array import ADDRESS_BITS, EngineShape, weight_fields
+from model.program.array import ADDRESS_BITS, EngineShape, check_at_least, weight_fields
 from model.program.compile import compile_graph
 from model.program.layout import OuterMap
 from model.program.memory import least_depth, place
@@ -63,6 +63,8 @@ def fitting_shape(
     LockstepError
         When no engine of this array runs it.
     """
+    check_at_least("rows", rows, 1)
+    check_at_least("cols", cols, 1)
     inner = [layer.out.bits for layer in graph.layers if layer.out is not None]
     widest = max(inner, default=graph.layers[0].act.bits)
     lanes = _lanes(rows, cols, dataflow) if wgt_lanes is None else wgt_lanes
@@ -78,11 +80,9 @@ def fitting_shape(
 
 
 def _lanes(rows: int, cols: int, dataflow: str) -> int:
-    """Columns of weights in a word of the stream; of any two numbers, the impossible ones are refused later."""
-    least = max(1, min(2, cols))
-    if dataflow != "os":
-        return least
-    return max(least, max(1, cols) // math.gcd(max(1, rows), max(1, cols)))  # cols divides lanes * rows
+    """Columns of weights in a word of the stream."""
+    least = min(2, cols)
+    return max(least, cols // math.gcd(rows, cols)) if dataflow == "os" else least  # cols divides lanes * rows
 
 
 def _fitting(
@@ -97,8 +97,8 @@ def _fitting(
     dataflow: str = "ws",
 ) -> EngineShape:
     """As above, for these activations; `simd` stays only if a layer is multiplied in pairs."""
-    both = dataflow == "os" or (dataflow == "auto" and cols > 0 and wgt_lanes * rows % cols == 0)
-    banks = max(1, cols // max(1, rows))  # of any two numbers: the shape below refuses the impossible ones
+    both = dataflow == "os" or (dataflow == "auto" and wgt_lanes * rows % cols == 0)
+    banks = max(1, cols // rows)  # of any two numbers: the shape below refuses those of which none divides the other
     most = EngineShape(
         rows=rows,
         cols=cols,
