@@ -1,23 +1,14 @@
-"""Make lines, and what a run was asked for as the one that asks for it again."""
+"""What a run was asked for, as the make line that asks for it again."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
+
+from scripts.reporting.results import make_line
 
 NOT_TOLD = ("data", "out", "jobs")  # places of this machine, and what changes no figure
 FROM_OUTSIDE = ("SEED", "INIT")  # what simulations take from the environment
-
-
-def make_line(target: str, values: dict[str, object]) -> str:
-    """A make line; empty values are left out, others quoted for the shell.
-
-    >>> make_line("network", {"NET": "tiny", "IMAGE": "my cat.png", "LAYERS": ""})
-    "make network NET=tiny IMAGE='my cat.png'"
-    """
-    words = [f"{name}={shlex.quote(str(value))}" for name, value in values.items() if value not in ("", None)]
-    return " ".join(["make", target, *words])
 
 
 def given_line(

@@ -18,9 +18,10 @@ from model.errors import LockstepError
 from model.files import alone, write_json
 from model.program.draw import ARRAYS
 from model.typed import whole_number
-from scripts.given import given_line, make_line
+from scripts.given import given_line
 from scripts.guard import guarded
 from scripts.numbers import at_a_time, cores, positive
+from scripts.reporting.results import make_line
 from tb.common.initial import random_start
 from tb.common.jobs import Job, Result, finish_all
 from tb.common.runner import SimulationError, default_seed, default_simulator

@@ -22,13 +22,13 @@ from model.errors import LockstepError
 from model.files import alone, read_json, remove_parts, write_json
 from model.graph import storage
 from model.typed import whole_number
-from scripts.given import make_line
 from scripts.guard import guarded, require_own
 from scripts.network import layer_range
 from scripts.numbers import MOST_JOBS, cores
 from scripts.regression.plan import LeftOut, draw_cases, keep_images, layer_cases, modes_of
 from scripts.regression.summary import Told, summarize, tell
 from scripts.regression.workers import Choice, answers, look_everywhere, workers
+from scripts.reporting.results import make_line
 from tb.common.initial import random_start
 from tb.common.runner import default_simulator, rtl_folder
 from tb.common.simulators import find, require_simulator

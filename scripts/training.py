@@ -28,8 +28,8 @@ from model.network.processes import first_before_the_others, joined, process_cou
 from model.network.train import Trainer
 from scripts.cards import SUFFIX, card
 from scripts.datasets import load_data
-from scripts.given import make_line
 from scripts.local_data import BUILD
+from scripts.reporting.results import make_line
 
 Array = np.ndarray[Any, Any]
 

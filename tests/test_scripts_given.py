@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import doctest
 import re
 import subprocess
 
 import pytest
 
-from scripts import given
 from scripts.given import FROM_OUTSIDE, given_line
 from tb.common.runner import ROOT
 
@@ -46,10 +44,6 @@ def test_what_is_not_as_by_default_is_told(arguments: list[str], line: str, monk
     monkeypatch.setenv("SEED", "7")
     assert given_line("network", parser, args, simulates=True) == f"{line} SEED=7 INIT=random"
     assert given_line("network", parser, args) == line
-
-
-def test_examples() -> None:
-    assert doctest.testmod(given) == (0, 1)
 
 
 def test_make_takes_what_the_lines_of_simulations_tell() -> None:

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import scripts.reporting.results
 import scripts.reporting.svg
 from model.files import read_json
 from scripts.report import main
@@ -466,7 +467,8 @@ def test_an_older_page_does_not_outlive_a_folder_that_cannot_be_written(build, c
     assert not (build / "report/result.json").exists()
 
 
-def test_examples():
-    done = doctest.testmod(scripts.reporting.svg)
+@pytest.mark.parametrize("module", [scripts.reporting.results, scripts.reporting.svg])
+def test_examples(module):
+    done = doctest.testmod(module)
     assert done.attempted > 0
     assert done.failed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import read_json
-from scripts.given import make_line
 
 NETWORK = "vgg16"  # the one whose results are missed when they are not there
 
@@ -154,6 +154,16 @@ KINDS = {
         Kind("setup"),
     )
 }
+
+
+def make_line(target: str, values: dict[str, object]) -> str:
+    """A make line; empty values are left out, others quoted for the shell.
+
+    >>> make_line("network", {"NET": "tiny", "IMAGE": "my cat.png", "LAYERS": ""})
+    "make network NET=tiny IMAGE='my cat.png'"
+    """
+    words = [f"{name}={shlex.quote(str(value))}" for name, value in values.items() if value not in ("", None)]
+    return " ".join(["make", target, *words])
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.given import make_line
 from scripts.reporting.commands import command
 from scripts.reporting.markup import badge, chart, charts, code, figure, note, percent, text
-from scripts.reporting.results import Fields, Source
+from scripts.reporting.results import Fields, Source, make_line
 from scripts.reporting.section import Section
 from scripts.reporting.svg import Bar, Part, bars, cells, steps
 from scripts.reporting.wavefront import MOST_CYCLES, Wavefront, read
