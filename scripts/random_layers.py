@@ -42,9 +42,9 @@ class Asked:
     simulator: str
     line: str
 
-    def again(self, count: int, first: int) -> str:
-        """The make line of some of the draws."""
-        values: dict[str, object] = {"N": count, "SEED": self.seed, "FIRST": first, "SIM": self.simulator}
+    def again(self, index: int) -> str:
+        """The make line of one draw."""
+        values: dict[str, object] = {"N": 1, "SEED": self.seed, "FIRST": index, "SIM": self.simulator}
         return make_line("random", values | {"INIT": "random" if random_start() else ""})
 
     def rounds(self) -> Iterator[list[list[int]]]:
@@ -135,9 +135,9 @@ def _job(asked: Asked, key: str, indices: list[int], out: Path) -> Job:
 
 def _told(asked: Asked, result: Result) -> str:
     """The line of a simulation; what is wrong in it goes to stderr, with the make line that repeats it."""
-    wrong = [(text, asked.again(1, int(index))) for index, text in result["wrong"].items()]
+    wrong = [(text, asked.again(int(index))) for index, text in result["wrong"].items()]
     if result["broken"]:
-        wrong.append((result["broken"], asked.again(asked.count, asked.first)))
+        wrong.append((result["broken"], asked.line))
     for text, again in wrong:
         print(f"FAILED: {text}\n  again: {again}", file=sys.stderr)
     state = "kept" if result["kept"] else f"{result['error'] or 'none wrong'}, {result['cycles']:,} cycles"

@@ -121,13 +121,15 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
 
 def make_line_of(recipe: recipes.Recipe) -> str:
     """The make line that trains by `recipe`: seed and epochs in any case, those in the tree may be others by now."""
-    values: dict[str, object] = {"NET": recipe.network}
-    if recipe.weights:
-        values["FORMAT"] = recipe.weights
-    elif recipe.weight_bits != 4:
-        values["WBITS"] = recipe.weight_bits
-    values |= {"ABITS": "" if recipe.act_bits == 4 else recipe.act_bits, "SEED": recipe.seed}
-    values |= {"FLOAT_EPOCHS": recipe.float.epochs, "QAT_EPOCHS": recipe.qat.epochs}
+    values: dict[str, object] = {
+        "NET": recipe.network,
+        "FORMAT": recipe.weights,
+        "WBITS": "" if recipe.weights or recipe.weight_bits == 4 else recipe.weight_bits,
+        "ABITS": "" if recipe.act_bits == 4 else recipe.act_bits,
+        "SEED": recipe.seed,
+        "FLOAT_EPOCHS": recipe.float.epochs,
+        "QAT_EPOCHS": recipe.qat.epochs,
+    }
     return make_line("train", values)
 
 

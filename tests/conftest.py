@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.given import FROM_OUTSIDE
 from tests.programs import replaced  # noqa: F401  a fixture of those that run simulators
 from tests.setup_house import empty, first, packaged, ready  # noqa: F401  fixtures of test_setup*
 
@@ -50,6 +51,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch: worker
     )  # no two build in one folder
 
 _started = time.monotonic()
+
+
+@pytest.fixture
+def usual_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulations take nothing from the environment: the suite may run with a random start."""
+    for name in FROM_OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m leaves tests out

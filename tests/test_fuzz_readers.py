@@ -116,12 +116,11 @@ def test_the_same_steps_do_the_same_damage() -> None:
     assert Random(3).random() == Random(3).random()
 
 
+@pytest.mark.usefixtures("usual_start")
 def test_fuzz_writes_its_result_resumes_and_replays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--only", "text", "--out", str(tmp_path)]
-    monkeypatch.delenv("INIT", raising=False)
-    monkeypatch.delenv("SEED", raising=False)
     assert fuzz.main([*arguments, "--n", "20"]) == 0
     result = files.read_json(tmp_path / "result.json")
     assert result["make"] == "make fuzz N=20 ONLY=text"

@@ -12,12 +12,10 @@ from tb.common.runner import BuildError, SimulationError
 
 
 @pytest.fixture
-def quick(tmp_path, monkeypatch):
+def quick(tmp_path, monkeypatch, usual_start):
     """No simulator: a run takes as long as `seconds` says for what it is."""
     seconds = {"comparing": 1.0, "feeding": 1.0}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("INIT", raising=False)
-    monkeypatch.delenv("SEED", raising=False)
     monkeypatch.setattr(benchmark, "write_jobs", lambda *arguments: {})
     monkeypatch.setattr(benchmark, "build", lambda folder, *arguments, **named: [folder.name])
     monkeypatch.setattr(

@@ -27,6 +27,7 @@ from tb.common.runner import ROOT
         (["--lanes", "8"], "make network NET=vgg16 SIM=icarus LANES=8"),
     ],
 )
+@pytest.mark.usefixtures("usual_start")
 def test_what_is_not_as_by_default_is_told(arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parser = argparse.ArgumentParser()
     for name, default in (("net", "vgg16"), ("image", "sample"), ("data", None), ("sim", "icarus"), ("act-width", "")):
@@ -37,8 +38,6 @@ def test_what_is_not_as_by_default_is_told(arguments: list[str], line: str, monk
     parser.add_argument("--out", default="build")
     args = parser.parse_args(arguments)
     args.lanes = int(args.lanes)  # a script may have read it by now
-    monkeypatch.delenv("SEED", raising=False)
-    monkeypatch.delenv("INIT", raising=False)
     assert given_line("network", parser, args, simulates=True) == line
     monkeypatch.setenv("INIT", "random")
     monkeypatch.setenv("SEED", "7")

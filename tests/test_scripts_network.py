@@ -18,7 +18,6 @@ import pytest
 
 from model.files import read_json
 from scripts import network, report
-from scripts.reporting.commands import command
 from scripts.reporting.results import KINDS, load
 from tb.common.runner import ROOT, SimulationError
 from tb.network import whole
@@ -281,10 +280,10 @@ def test_bad_input_is_one_clear_line(arguments: list[str], told: str, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-def flags(kind: str, folder: Path) -> list[str]:
+def flags(folder: Path) -> list[str]:
     """What the make line in the report hands to the script."""
-    make, target, *values = shlex.split(command(load(KINDS[kind], "", folder / "result.json")))
-    assert (make, target) == ("make", kind)
+    make, target, *values = shlex.split(load(KINDS["network"], "", folder / "result.json").command)
+    assert (make, target) == ("make", "network")
     return [word for name, value in (each.split("=", 1) for each in values) for word in (f"--{name.lower()}", value)]
 
 
@@ -298,7 +297,7 @@ def test_network_takes_its_command_from_the_result(tmp_path: Path, monkeypatch, 
     assert (result["image_given"], result["stall"], result["checks"]) == ("2024_photo.npy", 99, True)
     assert result["image"].startswith("2024_photo_")
     assert str(tmp_path) not in json.dumps(result)
-    assert flags("network", Path("build/network/tiny")) == ["--net", "tiny", *given]
+    assert flags(Path("build/network/tiny")) == ["--net", "tiny", *given]
     assert all(entry["cycles"] > entry["predicted_cycles"] for entry in result["layers"])
     assert report.main([]) == 0
     page = Path("build/report/index.html").read_text()

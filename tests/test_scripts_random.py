@@ -12,16 +12,10 @@ from model.files import read_json
 from model.program.draw import ARRAYS
 from scripts import random_layers
 from scripts.random_layers import CHUNK, Asked
-from tb.common.runner import SimulationError
+from tb.common.runner import SimulationError, default_simulator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_start")]
 NEEDS_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("INIT", "SEED"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def random(out: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -43,10 +37,10 @@ def test_every_draw_is_simulated_once_and_a_round_has_an_array_once(count: int, 
 
 
 def test_drawn_layers_pass_and_say_so(tmp_path: Path, capsys) -> None:
-    status, result = random(tmp_path, "--n", "3", "--seed", "5", "--sim", "icarus")
+    status, result = random(tmp_path, "--n", "3", "--seed", "5")
     assert status == 0
     assert (result["passed"], result["draws"], result["failed"], result["kept"]) == (True, 3, [], 0)
-    assert result["make"] == "make random N=3 SEED=5 SIM=icarus"
+    assert result["make"] == f"make random N=3 SEED=5 SIM={default_simulator()}"
     assert result["checked_values"] > 0
     assert "3 draws, 0 wrong" in capsys.readouterr().out
 
@@ -84,7 +78,8 @@ def test_what_is_done_is_not_done_again_after_an_interrupt(tmp_path: Path, capsy
     status, result = random(tmp_path, *arguments)
     assert (ran, {name: result[name] for name in whole}) == ([], whole)
     monkeypatch.setenv("INIT", "random")
-    assert random(tmp_path, *arguments)[0] == 0
+    status, result = random(tmp_path, *arguments)
+    assert (status, result["make"]) == (0, "make random N=3 SEED=5 SIM=icarus INIT=random")
     assert ran == [0, 1, 2]  # registers that do not begin with X
 
 
@@ -101,6 +96,7 @@ def test_failing_draws_print_the_command_that_repeats_them_and_are_not_kept(
     monkeypatch.undo()
     status, result = random(tmp_path, "--n", "1", "--first", "9", "--seed", "5", "--sim", "icarus")
     assert (status, result["failed"], result["kept"]) == (0, [], 0)
+    assert result["make"] == "make random N=1 SEED=5 FIRST=9 SIM=icarus"
 
 
 @NEEDS_ICARUS
@@ -109,7 +105,7 @@ def test_a_simulator_that_dies_leaves_a_result_that_says_so(tmp_path: Path, caps
     status, result = random(tmp_path, "--n", "2", "--seed", "5", "--sim", "icarus")
     assert (status, result["passed"], result["wanted"], result["draws"], result["failed"]) == (1, False, 2, 0, [])
     assert result["error"].startswith("draws 0..0 on 4x4: the simulation broke off (exit 139); see ")
-    assert f"FAILED: {result['error']}" in capsys.readouterr().err
+    assert f"FAILED: {result['error']}\n  again: make random N=2 SEED=5 SIM=icarus" in capsys.readouterr().err
 
 
 def test_a_simulation_that_breaks_off_is_the_last_round(tmp_path: Path, monkeypatch) -> None:

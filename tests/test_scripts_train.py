@@ -105,6 +105,12 @@ def test_any_number_of_classes_and_any_width(small_net):
     assert Path("build/cache").is_dir()
 
 
+def test_the_make_line_tells_seed_and_epochs_in_any_case():
+    plan = recipe(0, 2, network="vgg16", seed=0, weight_bits=3, act_bits=2)
+    line = "make train NET=vgg16 WBITS=3 ABITS=2 SEED=0 FLOAT_EPOCHS=0 QAT_EPOCHS=2"
+    assert training.make_line_of(plan) == line
+
+
 def test_a_power_of_two_format(small_net):
     image_folder(small_net / "set", classes=("ant", "bee", "wasp"))
     assert main(["--net", "vgg16", "--data", "set", "--format", "pot4", "--quiet"]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, badge, chart, charts, code, figure, note, percent, table, text
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section, by_network
@@ -32,7 +31,7 @@ def _training(source: Source) -> Any:
             differ = fields.maybe("differing_codes") or fields.maybe("codes_differing")
             compared = fields.maybe("codes") or fields.maybe("codes_compared")
             told = f"the frozen graph differs from the network in {figure(differ)} of {figure(compared)} codes"
-            return f'<div class="box broken"><p>{badge(False)} {told}; {code(command(source))}</p></div>'
+            return f'<div class="box broken"><p>{badge(False)} {told}; {code(source.command)}</p></div>'
         legs = [
             ("float", fields.maybe("float_accuracy"), fields.whole("test_images")),
             ("fake-quant", fields.number("fake_quant_accuracy"), fields.whole("test_images")),
@@ -61,7 +60,7 @@ def _training(source: Source) -> Any:
             charts(legs_table, picture)
             + (f"<details><summary>Recipe</summary>{told}</details>" if told else "")
             + note(
-                f"{badge(True)} {code(command(source))} · "
+                f"{badge(True)} {code(source.command)} · "
                 f"codes that differ between fake-quant network and graph: {same} · "
                 f"{hashes} · {_seconds(fields.maybe('training_seconds'))} of training on "
                 f"{text(fields.value.get('device'))}"
@@ -94,7 +93,7 @@ def _evaluation(source: Source) -> Any:
             )
         listed = table("Evaluation in integers", ("integers, on every image", "figure"), rows)
         return charts(listed, picture) + note(
-            f"{badge(source.verdict)} {code(command(source))} · graph {_hash(fields.maybe_text('graph_sha256'))}"
+            f"{badge(source.verdict)} {code(source.command)} · graph {_hash(fields.maybe_text('graph_sha256'))}"
         )
 
     return render

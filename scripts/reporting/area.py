@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, badge, chart, charts, code, figure, note, table, text
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
@@ -58,7 +57,7 @@ def _render(source: Source, fields: Fields) -> str:
         + table("Area of every block", head, rows)
         + charts(*pictures, per_pe)
         + listed
-        + note(f"{code(command(source))} · {text(_tools(fields))}")
+        + note(f"{code(source.command)} · {text(_tools(fields))}")
     )
 
 

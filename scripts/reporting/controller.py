@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, badge, code, figure, table, text
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
@@ -49,7 +48,7 @@ def _row(rows: list[list[str]], source: Source) -> Callable[[Fields], str]:
                 *(figure(fields.maybe(f"{what}_bytes")) for what in ("flash", "ram", "stack")),
                 figure(fields.whole("images")),
                 figure(fields.maybe("differing_logits")),
-                code(command(source)),
+                code(source.command),
             ]
         )
         error = fields.maybe_text("error")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from model.errors import LockstepError
 from model.numeric.formats import signed_bits_for
-from scripts.reporting.commands import command
 from scripts.reporting.dataflows import dataflows
 from scripts.reporting.markup import NOTHING, badge, chart, charts, code, figure, note, percent, table, text
 from scripts.reporting.results import Fields, Source
@@ -128,7 +127,7 @@ def _render(source: Source, fields: Fields) -> str:
         _psum_table(layers, width),
         dataflows(fields),
         note(
-            f"{code(command(source))} · {_rate(fields.maybe('cycles_per_second'))} cycles a second under "
+            f"{code(source.command)} · {_rate(fields.maybe('cycles_per_second'))} cycles a second under "
             f"{text(fields.text('simulator'))} · graph {code(fields.text('graph_sha256')[:12])} · "
             "floor: MACs over PEs; SCALE-Sim: its weight-stationary model, which hides nothing. Both count a "
             "multiplication by an 8-bit pixel as one, where an array of 4-bit activations takes two passes: these are "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, code, figure, table, text
 from scripts.reporting.results import KINDS, Source
 from scripts.reporting.section import Section
@@ -29,7 +28,7 @@ def section(found: Mapping[str, list[Source]]) -> Section:
                 text(source.title),
                 code(str(source.path)),
                 text(source.written),
-                code(command(source)),
+                code(source.command),
                 figure(seconds, f"{seconds:,.0f}") if known else NOTHING,
                 text("; ".join(_versions(values)) or NOTHING),
             ]

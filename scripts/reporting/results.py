@@ -199,6 +199,16 @@ class Source:
         return make_line(self.kind.name, {"NET": self.network})
 
     @property
+    def command(self) -> str:
+        """The make line that the result tells; the plain one where it tells none.
+
+        An own data set (DATA=) is not told: results hold the hash of the data, not the place. An image is told as it
+        was given.
+        """
+        told = None if self.fields is None else self.fields.value.get("make")
+        return told if isinstance(told, str) else self.make
+
+    @property
     def title(self) -> str:
         """``network vgg16``."""
         return f"{self.kind.name} {self.network}".strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, badge, chart, charts, code, figure, note, percent, table, text
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
@@ -84,7 +83,7 @@ def _render(source: Source) -> Callable[[Fields], str]:
             f"{figure(len(entries))} arrays.</p>{errors}"
             + charts(*pictures)
             + table("Formats side by side", head, rows)
-            + note(code(command(source)))
+            + note(code(source.command))
         )
 
     return render

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from model.errors import LockstepError
 from scripts.reporting import junit
-from scripts.reporting.commands import command
 from scripts.reporting.markup import NOTHING, badge, code, figure, percent, table, text, unreadable
 from scripts.reporting.results import Fields, Source
 from scripts.reporting.section import Section
@@ -56,7 +55,7 @@ def section(found: Mapping[str, list[Source]], broken: Mapping[str, str]) -> Sec
         except LockstepError as error:
             mark, told = badge(False, "UNREADABLE"), text(error)
             made.broken[source.title] = str(error)
-        rows.append([text(source.title), mark, told, code(command(source)), text(source.written)])
+        rows.append([text(source.title), mark, told, code(source.command), text(source.written)])
     made.add(table("What was checked", HEAD, rows, left=len(HEAD)))
     (tests,) = found["test"]
     xunit = tests.path.with_name("junit.xml")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.reporting.commands import command
 from scripts.reporting.markup import badge, chart, charts, code, figure, note, percent, text
 from scripts.reporting.results import Fields, Source, make_line
 from scripts.reporting.section import Section
@@ -112,7 +111,7 @@ def _replay(source: Source, fields: Fields) -> str:
     return chart(
         "Cycles of the replay",
         bars("Cycles of the replay, by what they are for", rows, total),
-        f"{figure(total)} cycles from the first write to the last output; {use}. {code(command(source))}, "
+        f"{figure(total)} cycles from the first write to the last output; {use}. {code(source.command)}, "
         f"{badge(source.verdict)}",
     )
 
@@ -123,7 +122,7 @@ def _against(source: Source, dump: Path, total: int, whole: bool) -> str:
     if fields is None or not whole or Path(str(fields.value.get("waves"))).name != dump.name:
         return "; the result beside the dump is of another run"
     macs = fields.maybe("macs")
-    told = f"; {code(command(source))} counts {figure(macs)} multiplications"
+    told = f"; {code(source.command)} counts {figure(macs)} multiplications"
     return told + (
         ", the same." if macs == total else " (edge tiles have idle rows or columns, or the run had two turns)."
     )
