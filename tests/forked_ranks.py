@@ -23,7 +23,7 @@ from model.network.processes import joined, process_index
 from model.network.recipe import Leg
 from tests.trained import recipe, small_network, stripes
 
-PLAN = recipe(2, 2, cutout=1, float=Leg(2, 0.1, 0.25, 5e-4, cutmix=0.5, small=0.5, small_side=3))
+PLAN = recipe(2, 2, cutout=1, float=Leg(2, 0.1, 0.25, 5e-4, cutmix=0.5, small=0.5, small_side=3, trivial=0.5))
 
 
 def rank(apart: bool) -> None:

@@ -26,7 +26,7 @@ HOUSE: dict[str, tuple[set[str], set[str]]] = {
     "model.dataset": ({"model.errors", "model.files"}, {"numpy", "PIL", "sklearn"}),
     "model.network": (
         {"model.errors", "model.files", "model.numeric", "model.graph", "model.dataset"},
-        {"numpy", "torch", "tqdm"},
+        {"numpy", "torch", "torchvision", "tqdm"},
     ),
     "tb": (
         {

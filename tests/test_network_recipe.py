@@ -46,6 +46,32 @@ def test_recipes_that_differ_in_the_other_leg_alone_share_the_float_leg():
     assert recipe().float_key("other") != key
 
 
+def test_a_key_is_of_every_entry_that_is_not_at_its_default():
+    plan = recipe()
+    keys = {plan.key("data"), plan.key("other")}
+    others = [{"seed": 8}, {"crop": 2}, {"cutout": 1}, {"act_bits": 2}, {"evaluate_every": 3}, {"label_smoothing": 0.2}]
+    legs = [
+        {"epochs": 9},
+        {"trivial": 0.5},
+        {"end_rate": 0.001},
+        {"small": 0.5, "small_side": 3},
+        {"weight_decay": 0.0},
+    ]
+    others += [{leg: dataclasses.replace(getattr(plan, leg), **more)} for leg in ("float", "qat") for more in legs]
+    keys |= {dataclasses.replace(plan, **other).key("data") for other in others}
+    assert len(keys) == 2 + len(others)
+
+    @dataclasses.dataclass(frozen=True)
+    class LaterLeg(Leg):
+        later: float = 0.0
+
+    later = {leg: LaterLeg(**dataclasses.asdict(getattr(plan, leg))) for leg in ("float", "qat")}
+    assert dataclasses.replace(plan, **later).key("data") == plan.key("data")
+    assert dataclasses.replace(plan, **later).float_key("data") == plan.float_key("data")
+    later["qat"] = dataclasses.replace(later["qat"], later=0.5)
+    assert dataclasses.replace(plan, **later).key("data") != plan.key("data")
+
+
 def test_changes_replace_what_the_file_says():
     changed = load("tiny", weight_bits=2, act_bits=3, seed=9, float_epochs=0, qat_epochs=5)
     assert (changed.weight_bits, changed.act_bits, changed.seed) == (2, 3, 9)
@@ -94,6 +120,7 @@ def test_impossible_numbers(changes, told):
         ({"distill": 1.1}, r"distill 1.1 is impossible; expected 0\.\.1"),
         ({"temperature": 0.0}, "temperature 0.0"),
         ({"cutmix": 1.5}, r"cutmix 1.5 is impossible; expected 0\.\.1"),
+        ({"trivial": 1.1}, r"trivial 1.1 is impossible; expected 0\.\.1"),
         ({"small": -0.1, "small_side": 4}, r"small -0.1 is impossible; expected 0\.\.1"),
         ({"small": 0.5}, "small_side 0 is impossible; expected more than 0 beside small"),
         ({"small_side": 24}, "small_side 24 is impossible"),

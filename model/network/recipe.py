@@ -53,6 +53,8 @@ class Leg:
         by their area (`small_side` 24 for 32: 0.56 of a whole one).
     small_side : int
         0 where no epoch is small.
+    trivial : float in [0, 1]
+        Share of the images that are changed by TrivialAugment.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Leg:
     cutmix: float = 0.0
     small: float = 0.0
     small_side: int = 0
+    trivial: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
@@ -80,6 +83,7 @@ class Leg:
         _require(self.temperature > 0, f"temperature {self.temperature}", "more than 0")
         _require(0 <= self.cutmix <= 1, f"cutmix {self.cutmix}", "0..1")
         _require(0 <= self.small <= 1, f"small {self.small}", "0..1")
+        _require(0 <= self.trivial <= 1, f"trivial {self.trivial}", "0..1")
         _require((self.small_side > 0) == (self.small > 0), f"small_side {self.small_side}", "more than 0 beside small")
         _require(0 <= self.end_rate <= self.peak_rate, f"end_rate {self.end_rate}", f"0..{self.peak_rate} (peak_rate)")
 
@@ -146,8 +150,20 @@ class Recipe:
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
-        decides = {key: value for key, value in self.describe().items() if key not in NOT_IN_FLOAT_LEG}
+        decides = {key: value for key, value in self.decides().items() if key not in NOT_IN_FLOAT_LEG}
         return hashlib.sha256(json.dumps([decides, data_sha256], sort_keys=True).encode()).hexdigest()
+
+    def key(self, data_sha256: str) -> str:
+        """A hash of all that decides how the run ends."""
+        return hashlib.sha256(json.dumps([self.decides(), data_sha256], sort_keys=True).encode()).hexdigest()
+
+    def decides(self) -> dict[str, Any]:
+        """What `describe` says, less what is at its default.
+
+        A new entry's default is what was done before there was one, so runs of earlier versions keep their keys.
+        """
+        legs = {leg: _set(getattr(self, leg)) for leg in ("float", "qat")}
+        return _set(self) | legs
 
     def describe(self) -> dict[str, Any]:
         """As JSON values; `weights` only where it says something."""
@@ -155,6 +171,12 @@ class Recipe:
         if not self.weights:
             del described["weights"]
         return described
+
+
+def _set(entries: Recipe | Leg) -> dict[str, Any]:
+    """The fields that are not at their defaults."""
+    fields = {field.name: field.default for field in dataclasses.fields(entries)}
+    return {name: value for name, default in fields.items() if (value := getattr(entries, name)) != default}
 
 
 def check_bits(weight_bits: int, act_bits: int) -> None:

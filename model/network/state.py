@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +56,7 @@ class RunState:
     ) -> None:
         self.folder, self.shared, self.device = folder, shared, device
         self.epochs = {leg: int(getattr(recipe, leg).epochs) for leg in LEGS}
-        self.key = hashlib.sha256(json.dumps([recipe.describe(), data_sha256], sort_keys=True).encode()).hexdigest()
+        self.key = recipe.key(data_sha256)
         self.start_key = recipe.float_key(data_sha256)
 
     @property

@@ -29,6 +29,7 @@ from model.network.nets import ConvNet, Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import Leg, Recipe
 from model.network.state import LEGS, RunState
+from model.network.trivial import CHANNELS, changed
 
 CALIBRATION_IMAGES = 512
 
@@ -76,8 +77,8 @@ class Trainer:
     ------
     LockstepError
         When `folder` holds a checkpoint of another recipe, other data or a damaged one (nothing is overwritten), when
-        there are fewer training images than a batch, a batch that the processes cannot share evenly, or small images
-        that the network cannot take.
+        there are fewer training images than a batch, a batch that the processes cannot share evenly, or the network's
+        images cannot be made small or changed as the recipe wants.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Trainer:
             raise LockstepError(
                 f"{process_count()} processes cannot share a batch of {recipe.batch} evenly; start as many as divide it"
             )
-        _check_small(network, recipe)
+        _check_images(network, recipe)
         self.device = pick_device()
         self.first = process_index() == 0  # the process that writes and tells
         self.recipe, self.folder, self.quiet = recipe, folder, quiet or not self.first
@@ -200,6 +201,7 @@ class Trainer:
                 picked = order[step * recipe.batch : (step + 1) * recipe.batch].to(self.device)
                 images = self.train_pixels[picked]
                 mix = draw_mix(images.shape, plan.cutmix, generator, share)
+                images = changed(images, plan.trivial, generator, mix.sources)
                 drawn = augment(images, recipe.crop, recipe.flip, generator, recipe.cutout, mix.sources)
                 labels = self.train_labels[picked[mix.sources]]
                 pixels = scaled_to(to_input(mix.images(drawn)), side)
@@ -270,10 +272,19 @@ class Trainer:
             tqdm.write(line)
 
 
-def _check_small(network: Network, recipe: Recipe) -> None:
-    """Raise LockstepError for small images in a recipe whose network does not pool squares of any size to one pixel."""
-    _, height, width = network.input_shape
+def _check_images(network: Network, recipe: Recipe) -> None:
+    """Raise LockstepError for images that a recipe makes small, or changes in colour, and its network's cannot be.
+
+    A chain pools squares of any size to one pixel; other networks do not.
+    """
+    channels, height, width = network.input_shape
     for leg in LEGS:
-        side = getattr(recipe, leg).small_side
+        plan: Leg = getattr(recipe, leg)
+        side = plan.small_side
         if side and not (isinstance(network, ConvNet) and side <= height == width):
             raise LockstepError(f"small_side {side} is not for {recipe.network}; expected a chain's, {height} at most")
+        if plan.trivial and channels not in CHANNELS:
+            raise LockstepError(
+                f"trivial {plan.trivial} is not for {recipe.network}, whose images have {channels} channels; "
+                f"expected 1 or 3"
+            )
