@@ -15,13 +15,9 @@ from model.network.mix import CutMix, Unmixed, draw_mix
 from model.network.nets import NAMES, PLANS, build
 from model.network.recipe import Leg
 from model.network.train import Trainer
-from tests.trained import recipe, small_network, state_bytes, stripes
+from tests.trained import break_off, generator, recipe, small_network, state_bytes, stripes
 
 BATCH, SHAPE = 400, (3, 8, 10)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def numbered(count: int = BATCH) -> torch.Tensor:
@@ -142,18 +138,7 @@ def test_training_with_both_ends_alike_when_broken_off(tmp_path):
 
     trainer(tmp_path / "whole").run()
     assert seen == [(3, 3)] * 8 + [(4, 4)] * 16
-    broken = trainer(tmp_path / "broken")
-    steps = 0
-
-    def stop(*_: object) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == 10:
-            raise KeyboardInterrupt
-
-    broken.network.register_forward_hook(stop)
-    with pytest.raises(KeyboardInterrupt):
-        broken.run()
+    break_off(trainer(tmp_path / "broken"), 10)
     trainer(tmp_path / "broken").run()
     ends = [state_bytes(tmp_path / each / "checkpoint.pt") for each in ("whole", "broken")]
     assert ends[0] == ends[1]

@@ -19,11 +19,7 @@ from model.network.augment import augment, to_input
 from model.network.layers import QuantReLU
 from model.network.recipe import Leg
 from model.network.train import Trainer
-from tests.trained import recipe, small_network, state_bytes, stripes
-
-
-def generator(seed=0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.trained import generator, recipe, small_network, state_bytes, stripes
 
 
 def test_without_crop_and_flip_nothing_changes():

@@ -12,13 +12,9 @@ from model.network.nets import build
 from model.network.recipe import Leg
 from model.network.train import Trainer
 from model.network.trivial import changed
-from tests.trained import recipe, small_network, state_bytes, stripes
+from tests.trained import break_off, generator, recipe, small_network, state_bytes, stripes
 
 BATCH = 300
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def noise(channels: int = 3) -> torch.Tensor:
@@ -89,18 +85,7 @@ def test_a_broken_training_ends_as_a_whole_one(tmp_path):
     plan = dataclasses.replace(plan, **legs)
     without.run()
     Trainer(small_network(), stripes(), plan, tmp_path / "whole", quiet=True).run()
-    broken = Trainer(small_network(), stripes(), plan, tmp_path / "broken", quiet=True)
-    steps = 0
-
-    def stop(*_: object) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == 10:
-            raise KeyboardInterrupt
-
-    broken.network.register_forward_hook(stop)
-    with pytest.raises(KeyboardInterrupt):
-        broken.run()
+    break_off(Trainer(small_network(), stripes(), plan, tmp_path / "broken", quiet=True), 10)
     torch.manual_seed(99)  # a new process has drawn other numbers
     Trainer(small_network(), stripes(), plan, tmp_path / "broken", quiet=True).run()
     ends = {each: state_bytes(tmp_path / each / "checkpoint.pt") for each in ("whole", "broken", "without")}

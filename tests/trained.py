@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from model.dataset import Dataset
 from model.network.layers import QuantConv2d, QuantLinear, QuantReLU, set_quantized
 from model.network.nets import POOL, ConvNet
 from model.network.recipe import Leg, Recipe
+from model.network.train import Trainer
 
 KILLED_RUN = ["--net", "tiny", "--float-epochs", "3", "--qat-epochs", "3", "--quiet"]  # arguments of scripts.train
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,6 +89,25 @@ def odd_network(seed: int, weight_bits: int = 4, act_bits: int = 4) -> ConvNet:
             module.step.copy_(torch.exp(0.5 * normal(1)[0]) * 3 / module.fmt.max)
     set_quantized(network, True)
     return network.eval()
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def break_off(run: Trainer, steps: int) -> None:
+    """Train until the network is called for the `steps`-th time, as someone who presses Ctrl-C then."""
+    calls = 0
+
+    def stop(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == steps:
+            raise KeyboardInterrupt
+
+    run.network.register_forward_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
 
 
 def random_images(count: int, seed: int = 0, shape: tuple[int, int, int] = INPUT_SHAPE) -> np.ndarray:

@@ -17,6 +17,7 @@ from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, named
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
+LEGS = ("float", "qat")  # in their order
 NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every")
 FORMATS = ("weight_bits", "act_bits", "weights")
 KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of entries, by their type in the dataclass
@@ -150,20 +151,12 @@ class Recipe:
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
-        decides = {key: value for key, value in self.decides().items() if key not in NOT_IN_FLOAT_LEG}
-        return hashlib.sha256(json.dumps([decides, data_sha256], sort_keys=True).encode()).hexdigest()
+        decides = {key: value for key, value in _set(self).items() if key not in NOT_IN_FLOAT_LEG}
+        return _hash(decides, data_sha256)
 
     def key(self, data_sha256: str) -> str:
         """A hash of all that decides how the run ends."""
-        return hashlib.sha256(json.dumps([self.decides(), data_sha256], sort_keys=True).encode()).hexdigest()
-
-    def decides(self) -> dict[str, Any]:
-        """What `describe` says, less what is at its default.
-
-        A new entry's default is what was done before there was one, so runs of earlier versions keep their keys.
-        """
-        legs = {leg: _set(getattr(self, leg)) for leg in ("float", "qat")}
-        return _set(self) | legs
+        return _hash(_set(self), data_sha256)
 
     def describe(self) -> dict[str, Any]:
         """As JSON values; `weights` only where it says something."""
@@ -174,9 +167,17 @@ class Recipe:
 
 
 def _set(entries: Recipe | Leg) -> dict[str, Any]:
-    """The fields that are not at their defaults."""
+    """The entries that are not at their defaults, those of the legs, too.
+
+    A new entry's default is what was done before there was one, so runs of earlier versions keep their keys.
+    """
     fields = {field.name: field.default for field in dataclasses.fields(entries)}
-    return {name: value for name, default in fields.items() if (value := getattr(entries, name)) != default}
+    values = {name: value for name, default in fields.items() if (value := getattr(entries, name)) != default}
+    return {name: _set(value) if isinstance(value, Leg) else value for name, value in values.items()}
+
+
+def _hash(decides: dict[str, Any], data_sha256: str) -> str:
+    return hashlib.sha256(json.dumps([decides, data_sha256], sort_keys=True).encode()).hexdigest()
 
 
 def check_bits(weight_bits: int, act_bits: int) -> None:
@@ -218,7 +219,7 @@ def load(net: str, **changes: int | str | None) -> Recipe:
         net, content = own, _read(own)
         _made(net, content)
     changed = dict(content)
-    for leg in ("float", "qat"):
+    for leg in LEGS:
         if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
             changed[leg] = content[leg] | {"epochs": epochs}
     try:
@@ -237,11 +238,11 @@ def _made(net: str, content: dict[str, Any]) -> Recipe:
 
 def _legs(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a Recipe in `content`, as TOML has them, each of its kind."""
-    for leg in ("float", "qat"):
+    for leg in LEGS:
         if not isinstance(content.get(leg), dict):
             raise LockstepError(f"{leg} is no table; expected [{leg}] with the entries of a leg")
         _check_kinds(Leg, content[leg], f"{leg}.")
-    legs = {leg: Leg(**content[leg]) for leg in ("float", "qat")}
+    legs = {leg: Leg(**content[leg]) for leg in LEGS}
     _check_kinds(Recipe, content | legs)
     return content | legs
 

@@ -11,9 +11,7 @@ from torch import nn
 
 from model.errors import LockstepError
 from model.network import checkpoint
-from model.network.recipe import Recipe
-
-LEGS = ("float", "qat")
+from model.network.recipe import LEGS, Recipe
 
 
 @dataclass

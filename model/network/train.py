@@ -27,8 +27,8 @@ from model.network.layers import set_quantized, start_quantization
 from model.network.mix import draw_mix
 from model.network.nets import ConvNet, Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
-from model.network.recipe import Leg, Recipe
-from model.network.state import LEGS, RunState
+from model.network.recipe import LEGS, Leg, Recipe
+from model.network.state import RunState
 from model.network.trivial import CHANNELS, changed
 
 CALIBRATION_IMAGES = 512
@@ -286,5 +286,5 @@ def _check_images(network: Network, recipe: Recipe) -> None:
         if plan.trivial and channels not in CHANNELS:
             raise LockstepError(
                 f"trivial {plan.trivial} is not for {recipe.network}, whose images have {channels} channels; "
-                f"expected 1 or 3"
+                "expected 1 or 3"
             )
