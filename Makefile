@@ -87,7 +87,7 @@ setup-test: ## That, torch and the development tools
 
 train: setup-train ## Train a network, freeze it into an integer graph, measure that graph
 #: NET=vgg16|tiny|micro|residual|separable|signal FORMAT=int4|pot4|pot2|ternary|level5|pot5 WBITS=4
-#: ABITS=4 DATA=<folder> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
+#: ABITS=4 DATA=<folder> START=<graph> SEED= FLOAT_EPOCHS= QAT_EPOCHS=
 	@exec $(python) -m scripts.train $(flags)
 
 benchmark-train: setup-train ## What a QAT step costs beside a float one, and where it goes

@@ -46,7 +46,7 @@ def card(graph: IntegerGraph) -> str:
             ("seed", str(recipe["seed"])),
             ("recipe", _settings({key: value for key, value in recipe.items() if key not in LEGS})),
         ]
-        rows += [(f"{leg} leg", _settings(recipe[leg])) for leg in LEGS]
+        rows += [(f"{leg} leg", _settings(recipe[leg])) for leg in LEGS if recipe[leg]["epochs"]]
     if "torch" in meta:
         rows.append(("torch", str(meta["torch"])))
     lines = [f"# {graph.name}", "", "| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows), ""]

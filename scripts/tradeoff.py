@@ -36,14 +36,22 @@ MOST_CYCLES = 50_000  # of a run on gates that is made unasked: some hundred cyc
 def members(net: str, build: Path = BUILD / "train", zoo: Path = storage.ZOO) -> list[str]:
     """Names of the networks that are `net` in another format: ``<net>`` and ``<net>_...``, trained here or shipped.
 
+    What another one was trained on from is no format of its own.
+
     Raises
     ------
     LockstepError
-        When there is none.
+        When there is none, or a graph cannot be read.
     """
-    shipped = [path.name.removesuffix(storage.SUFFIX) for path in zoo.glob(f"*{storage.SUFFIX}")]
-    trained = [path.name.removesuffix(storage.SUFFIX) for path in build.glob(f"*/*{storage.SUFFIX}")]
-    found = sorted(name for name in {*shipped, *trained} if name == net or name.startswith(f"{net}_"))
+    paths = {
+        path.name.removesuffix(storage.SUFFIX): path
+        for path in (*zoo.glob(f"*{storage.SUFFIX}"), *build.glob(f"*/*{storage.SUFFIX}"))
+    }
+    found = sorted(
+        name
+        for name, path in paths.items()
+        if name == net or (name.startswith(f"{net}_") and not storage.load(path).meta.get("recipe", {}).get("stage"))
+    )
     if not found:
         raise LockstepError(f"no integer graph of network {net!r}, in no format; train one with `make train NET={net}`")
     return found

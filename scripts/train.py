@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--data",
         help="folder with cifar-10-batches-py, or with train/<class>/* and test/<class>/*; else CIFAR-10 is downloaded",
     )
+    parser.add_argument(
+        "--start", help="integer graph that takes the float leg's place: a name in the zoo, or a path (recipe)"
+    )
     parser.add_argument("--float-epochs", help="epochs of the float leg (default: the recipe's)")
     parser.add_argument("--qat-epochs", help="epochs of the quantization-aware leg (default: the recipe's)")
     parser.add_argument("--seed", help="seed (default: the recipe's)")
@@ -50,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             "weights": args.format or None,
             "weight_bits": optional_number("WBITS", args.wbits),
             "act_bits": optional_number("ABITS", args.abits),
+            "start": args.start or None,
             "seed": optional_number("SEED", args.seed),
             "float_epochs": optional_number("FLOAT_EPOCHS", args.float_epochs),
             "qat_epochs": optional_number("QAT_EPOCHS", args.qat_epochs),

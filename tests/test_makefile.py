@@ -21,7 +21,7 @@ env -0 > "$RECORD.env"
 exit "${STATUS:-0}"
 """
 FLAGS = {
-    "train": ["NET", "FORMAT", "WBITS", "ABITS", "DATA", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
+    "train": ["NET", "FORMAT", "WBITS", "ABITS", "DATA", "START", "FLOAT_EPOCHS", "QAT_EPOCHS", "SEED"],
     "requant": ["NET", "TERMS"],
     "evaluate": ["NET", "DATA", "IMAGES", "JOBS", "OUT"],
     "vectors": ["NET", "LAYER", "IMAGE", "DATA", "ROWS", "COLS", "PSUM", "OUT", "CHECK", "PROPOSE", "MANIFEST"],

@@ -81,6 +81,39 @@ def test_changes_replace_what_the_file_says():
     assert changed.qat.peak_rate == same.qat.peak_rate
 
 
+def test_a_graph_to_start_from_stands_in_the_float_legs_place(tmp_path, monkeypatch):
+    changed = load("tiny", start="tiny_base")
+    assert (changed.start, changed.float.epochs, changed.qat) == ("tiny_base", 0, load("tiny").qat)
+    with pytest.raises(LockstepError, match="start beside 3 float epochs is impossible; expected 0 of them"):
+        load("tiny", start="tiny_base", float_epochs=3)
+    text = (FOLDER / "tiny.toml").read_text()
+    qat = text[text.index("[qat]") :]
+    head = text[: text.index("[float]")]
+    (tmp_path / "tiny_base.toml").write_text('stage = "base"\n' + text)
+    (tmp_path / "tiny.toml").write_text('start = "tiny_base"\n' + head + qat)
+    (tmp_path / "micro.toml").write_text(head + qat)
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    assert load("tiny") == changed
+    base = load("tiny_base")
+    assert (base.network, base.run_name, base.float.epochs) == ("tiny", "tiny_base", 30)
+    assert load("tiny_base", act_bits=2).run_name == "tiny_base_w4a2"
+    with pytest.raises(LockstepError, match="start beside 2 float epochs"):
+        load("tiny", float_epochs=2)
+    with pytest.raises(LockstepError, match=r"micro.toml: float is no table"):
+        load("micro")
+
+
+def test_a_start_is_what_its_hash_says_whatever_it_is_called():
+    plan = recipe(0, start="one", start_sha256="a")
+    same = dataclasses.replace(plan, start="../folder/two.graph.zip", stage="later")
+    assert same.key("data") == plan.key("data")
+    assert dataclasses.replace(plan, start_sha256="b").key("data") != plan.key("data")
+    assert recipe(stage="base").float_key("data") == recipe().float_key("data")
+    described = same.describe()
+    assert (described["start"], described["start_sha256"], described["stage"]) == ("two", "a", "later")
+    assert not {"start", "start_sha256", "stage", "weights"} & recipe().describe().keys()
+
+
 @pytest.mark.parametrize("net", ["resnet", "", "../recipes/tiny", "tiny.toml", "TINY"])
 def test_an_unknown_network(net):
     with pytest.raises(

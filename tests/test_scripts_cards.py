@@ -34,13 +34,17 @@ def test_the_recipe_in_the_tree_is_the_one_that_made_the_shipped_graph(path: Pat
     """`make train` is the command that made it: each number of its recipe stands in the tree."""
     graph = storage.load(path)
     made_by = dict(graph.meta["recipe"])
-    now = recipes.load(made_by.get("network", graph.name), weights=made_by.get("weights") or None).describe()
+    net = "_".join(filter(None, (made_by.get("network", graph.name), made_by.get("stage"))))
+    formats = {key: made_by.get(key) for key in ("weights", "act_bits")}
+    now = recipes.load(net, **formats).describe()
+    if "start" in made_by:
+        assert made_by.pop("start_sha256") == storage.load(storage.ZOO / f"{made_by['start']}{storage.SUFFIX}").sha256
     made_by.setdefault("network", graph.name)  # what a recipe did not say then has its default now
     for leg in ("float", "qat"):
         before = {key: value for key, value in made_by.pop(leg).items() if value != []}
         assert defaults(Leg) | before == now.pop(leg)
     said = defaults(Recipe) | made_by
-    assert {key: value for key, value in said.items() if key != "weights" or value} == now
+    assert {key: value for key, value in said.items() if value != ""} == now
 
 
 def defaults(kind: type) -> dict[str, object]:

@@ -120,7 +120,10 @@ def test_a_network_is_found_in_all_its_formats(tmp_path):
     for path in (zoo / "tiny", zoo / "tinyres", build / "tiny_pot4" / "tiny_pot4", build / "tiny" / "tiny"):
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.save(small_graph(), path.with_name(path.name + storage.SUFFIX))
+    base = dataclasses.replace(small_graph(), meta={"recipe": {"stage": "base"}})
+    storage.save(base, zoo / f"tiny_base{storage.SUFFIX}")
     assert tradeoff.members("tiny", build, zoo) == ["tiny", "tiny_pot4"]
+    assert tradeoff.members("tiny_base", build, zoo) == ["tiny_base"]
     with pytest.raises(LockstepError, match="no integer graph of network 'vgg'"):
         tradeoff.members("vgg", build, zoo)
 

@@ -81,7 +81,10 @@ def small_net(tmp_path, monkeypatch):
         training.recipes,
         "load",
         lambda net, **changes: dataclasses.replace(
-            plan, network=net, **{k: v for k, v in changes.items() if v and "epochs" not in k}
+            plan,
+            network=net,
+            float=dataclasses.replace(plan.float, epochs=0 if changes["start"] else 1),
+            **{k: v for k, v in changes.items() if v and "epochs" not in k},
         ),
     )
     return tmp_path
@@ -120,6 +123,34 @@ def test_a_power_of_two_format(small_net):
     assert result["make"] == "make train NET=vgg16 FORMAT=pot4 SEED=7 FLOAT_EPOCHS=1 QAT_EPOCHS=1"
     assert {layer.wgt.name for layer in storage.load(folder / "vgg16_pot4.graph.zip").layers} == {"pot4"}
     assert "| widths | weights pot4 (4 bits), activations 4 bits |" in (folder / "vgg16_pot4.card.md").read_text()
+
+
+def test_training_on_from_a_graph(small_net, capsys):
+    image_folder(small_net / "set", classes=("ant", "bee", "wasp"))
+    assert main(["--net", "vgg16", "--data", "set", "--quiet"]) == 0
+    first = storage.load(storage.find("vgg16"))
+    (small_net / "first.graph.zip").write_bytes(storage.find("vgg16").read_bytes())
+    start = ["--data", "set", "--quiet", "--start", "./first.graph.zip"]
+    assert main([*start, "--abits", "2", "--float-epochs", "0"]) == 0
+    folder = Path("build") / "train" / "vgg16_w4a2"
+    result = read_json(folder / "result.json")
+    assert (result["codes_differing"], result["float_accuracy"]) == (0, None)
+    assert (result["recipe"]["start"], result["recipe"]["start_sha256"]) == ("first", first.sha256)
+    line = "make train NET=vgg16 ABITS=2 START=./first.graph.zip SEED=7 FLOAT_EPOCHS=0 QAT_EPOCHS=1"
+    assert result["make"] == line
+    card = (folder / "vgg16_w4a2.card.md").read_text()
+    assert f"start first, start_sha256 {first.sha256}" in card
+    assert "float leg" not in card
+    capsys.readouterr()
+    for given, told in (
+        (["--start", "nothing"], "no integer graph for network 'nothing'; expected one of "),
+        (["--start", "set/none.graph.zip"], "cannot read set/none.graph.zip"),
+        (["--net", "tiny", "--start", "./first.graph.zip"], "graph vgg16 is not of this network: expected 6 layers"),
+    ):
+        arguments = given if "tiny" in given else ["--data", "set", *given]
+        assert main([*arguments, "--quiet"]) == 2
+        assert told in capsys.readouterr().err
+    assert not Path("build/train/tiny/checkpoint.pt").exists()
 
 
 def test_a_graph_that_differs_from_its_network_is_not_written(small_net, monkeypatch, capsys):
@@ -221,13 +252,14 @@ def test_impossible_values(arguments, told, empty, capsys):
 def test_values_given_empty_are_not_given(empty, monkeypatch):
     taken = []
     monkeypatch.setattr(training, "run", lambda *arguments: taken.append(arguments) or 0)
-    assert main(["--net", "tiny", "--data", "", "--wbits", "", "--seed", "3"]) == 0
+    assert main(["--net", "tiny", "--data", "", "--wbits", "", "--start", "", "--seed", "3"]) == 0
     ((net, data, changes, images, quiet),) = taken
     assert (net, data, images, quiet) == ("tiny", None, 256, False)
     assert changes == {
         "weights": None,
         "weight_bits": None,
         "act_bits": None,
+        "start": None,
         "seed": 3,
         "float_epochs": None,
         "qat_epochs": None,

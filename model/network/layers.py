@@ -189,6 +189,13 @@ class QuantLinear(nn.Linear, _WeightQuantizer):
         return nn.functional.linear(value, self.effective_weight(step), self.bias)
 
 
+def start_step(value: Tensor, fmt: IntFormat) -> Tensor:
+    """The step () of least squared error for the codes of a map, of any shape, before its ReLU."""
+    sample = value.flatten()
+    sample = sample[:: max(1, sample.numel() // 200_000)]
+    return best_step(sample.relu()[None], fmt)[0]
+
+
 @torch.no_grad()
 def start_quantization(network: nn.Module, pixels: Tensor) -> None:
     """Switch every quantizer on and set its step to the one of least squared error.
@@ -206,9 +213,7 @@ def start_quantization(network: nn.Module, pixels: Tensor) -> None:
 
     def calibrate(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         assert isinstance(module, QuantReLU)
-        sample = args[0].flatten()
-        sample = sample[:: max(1, sample.numel() // 200_000)]
-        module.step.copy_(best_step(sample.relu()[None], module.fmt)[0])
+        module.step.copy_(start_step(args[0], module.fmt))
         module.quantized = True
 
     hooks = [m.register_forward_pre_hook(calibrate) for m in network.modules() if isinstance(m, QuantReLU)]

@@ -12,12 +12,14 @@ from typing import Any
 
 from model.errors import LockstepError
 from model.files import read_toml
-from model.graph.storage import run_name
+from model.graph.storage import SUFFIX, run_name
 from model.numeric.power import PowerFormat
 from model.numeric.weights import WeightFormat, named
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
 LEGS = ("float", "qat")  # in their order
+NO_LEG = {"epochs": 0, "peak_rate": 1.0, "warm_up": 0.0, "weight_decay": 0.0}  # in the place of one that is left out
+NAMES = ("stage", "start")  # decide nothing: a graph is what its hash says
 NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every")
 FORMATS = ("weight_bits", "act_bits", "weights")
 KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of entries, by their type in the dataclass
@@ -123,6 +125,9 @@ class Recipe:
     weight_bits: int = 4
     act_bits: int = 4
     weights: str = ""  # a power-of-two format; none: integers of weight_bits
+    stage: str = ""  # tells the run from a later one of its network that starts from its graph
+    start: str = ""  # a graph that the QAT leg starts from, a float leg's place: a name in the zoo, or a path
+    start_sha256: str = ""  # that graph's
 
     def __post_init__(self) -> None:
         _require(self.batch >= 2, f"batch {self.batch}", "2 or more")
@@ -133,6 +138,7 @@ class Recipe:
         _require(self.evaluate_every >= 1, f"evaluate_every {self.evaluate_every}", "1 or more")
         _require(self.qat.epochs >= 1, f"QAT_EPOCHS={self.qat.epochs}", "1 or more, or there is nothing to freeze")
         _require(not self.float.distill, f"distill {self.float.distill} in the float leg", "it in the QAT leg alone")
+        _require(not self.start or not self.float.epochs, f"start beside {self.float.epochs} float epochs", "0 of them")
         _require(not self.qat.distill or self.float.epochs > 0, "distill without a float leg", "FLOAT_EPOCHS=1 or more")
         check_bits(self.weight_bits, self.act_bits)
         if self.weights:
@@ -147,31 +153,30 @@ class Recipe:
     @property
     def run_name(self) -> str:
         """What tells the run from others of its network: its formats, where they are not 4-bit integers."""
-        return run_name(self.network, self.weight_format, self.act_bits)
+        network = f"{self.network}_{self.stage}" if self.stage else self.network
+        return run_name(network, self.weight_format, self.act_bits)
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
-        decides = {key: value for key, value in _set(self).items() if key not in NOT_IN_FLOAT_LEG}
-        return _hash(decides, data_sha256)
+        return _hash(_set(self, *NAMES, *NOT_IN_FLOAT_LEG), data_sha256)
 
     def key(self, data_sha256: str) -> str:
         """A hash of all that decides how the run ends."""
-        return _hash(_set(self), data_sha256)
+        return _hash(_set(self, *NAMES), data_sha256)
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values; `weights` only where it says something."""
+        """As JSON values; texts only where they say something, and of a path its last part."""
         described: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        if not self.weights:
-            del described["weights"]
-        return described
+        described["start"] = Path(self.start).name.removesuffix(SUFFIX)
+        return {name: value for name, value in described.items() if value != ""}
 
 
-def _set(entries: Recipe | Leg) -> dict[str, Any]:
-    """The entries that are not at their defaults, those of the legs, too.
+def _set(entries: Recipe | Leg, *but: str) -> dict[str, Any]:
+    """The entries that are not at their defaults, those of the legs, too, `but` those named.
 
     A new entry's default is what was done before there was one, so runs of earlier versions keep their keys.
     """
-    fields = {field.name: field.default for field in dataclasses.fields(entries)}
+    fields = {field.name: field.default for field in dataclasses.fields(entries) if field.name not in but}
     values = {name: value for name, default in fields.items() if (value := getattr(entries, name)) != default}
     return {name: _set(value) if isinstance(value, Leg) else value for name, value in values.items()}
 
@@ -200,7 +205,8 @@ def load(net: str, **changes: int | str | None) -> Recipe:
         A network; or a network and formats, ``vgg16_w4a2`` or ``vgg16_pot4``, that have a recipe of their own.
     **changes
         Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value. `weights` takes the name
-        of any weight format. Formats that have a recipe of their own get that one.
+        of any weight format. Formats that have a recipe of their own get that one. With a `start` there is no float
+        leg, unless its epochs are named, too.
 
     Raises
     ------
@@ -218,20 +224,27 @@ def load(net: str, **changes: int | str | None) -> Recipe:
     if own in shipped():
         net, content = own, _read(own)
         _made(net, content)
-    changed = dict(content)
+    changed = _with_legs(content)
+    if "start" in changes:
+        changed["float"] = NO_LEG
     for leg in LEGS:
         if (epochs := changes.pop(f"{leg}_epochs", None)) is not None:
-            changed[leg] = content[leg] | {"epochs": epochs}
+            changed[leg] = changed[leg] | {"epochs": epochs}
     try:
         return Recipe(**_legs(changed | changes))
     except TypeError as error:
         raise LockstepError(f"{net}.toml: {error}") from error
 
 
+def _with_legs(content: dict[str, Any]) -> dict[str, Any]:
+    """`content` with a float leg of no epochs where a graph to start from stands in its place."""
+    return {"float": NO_LEG, **content} if content.get("start") else dict(content)
+
+
 def _made(net: str, content: dict[str, Any]) -> Recipe:
     """The recipe that the file of `net` says; LockstepError names the file."""
     try:
-        return Recipe(**_legs(content))
+        return Recipe(**_legs(_with_legs(content)))
     except (TypeError, KeyError, LockstepError) as error:
         raise LockstepError(f"{net}.toml: {error}") from error
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.dataset import Dataset
 from model.errors import LockstepError
+from model.graph.graph import IntegerGraph
 from model.network.augment import augment, scaled_to, to_input
 from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
@@ -29,6 +30,7 @@ from model.network.nets import ConvNet, Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import LEGS, Leg, Recipe
 from model.network.state import RunState
+from model.network.thaw import check_start, thaw
 from model.network.trivial import CHANNELS, changed
 
 CALIBRATION_IMAGES = 512
@@ -72,6 +74,8 @@ class Trainer:
         Folder of run folders whose float legs are shared, as `RunState` has it.
     quiet : bool
         No progress bar.
+    start : IntegerGraph, optional
+        What the QAT leg starts from; None for the float leg's end.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class Trainer:
         folder: Path,
         shared: Path | None = None,
         quiet: bool = False,
+        start: IntegerGraph | None = None,
     ) -> None:
         if len(dataset.train_pixels) < recipe.batch:
             raise LockstepError(
@@ -99,6 +104,9 @@ class Trainer:
                 f"{process_count()} processes cannot share a batch of {recipe.batch} evenly; start as many as divide it"
             )
         _check_images(network, recipe)
+        if start is not None:
+            check_start(network, start)
+        self.start = start
         self.device = pick_device()
         self.first = process_index() == 0  # the process that writes and tells
         self.recipe, self.folder, self.quiet = recipe, folder, quiet or not self.first
@@ -143,7 +151,11 @@ class Trainer:
         if leg == "qat" and self.progress.epochs[leg] == 0:
             self.network.eval()
             stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
-            start_quantization(self.network, to_input(self.train_pixels[::stride]))
+            pixels, labels = to_input(self.train_pixels[::stride]), self.train_labels[::stride]
+            if self.start is None:
+                start_quantization(self.network, pixels)
+            else:
+                thaw(self.network, self.start, pixels, labels, self.recipe.label_smoothing)
         set_quantized(self.network, leg == "qat")
         teacher = self._find_teacher(plan)
         optimizer = self._resumed or make_optimizer(self.network, plan)
