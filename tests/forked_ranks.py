@@ -23,7 +23,11 @@ from model.network.processes import joined, process_index
 from model.network.recipe import Leg
 from tests.trained import recipe, small_network, stripes
 
-PLAN = recipe(2, 2, cutout=1, float=Leg(2, 0.1, 0.25, 5e-4, cutmix=0.5, small=0.5, small_side=3, trivial=0.5))
+PLAN = recipe(
+    cutout=1,
+    float=Leg(2, 0.1, 0.25, 5e-4, cutmix=0.5, small=0.5, small_side=3, trivial=0.5),
+    qat=Leg(2, 0.03, 0.1, 1e-4, sharpness=0.2),
+)
 
 
 def rank(apart: bool) -> None:

@@ -153,6 +153,7 @@ def test_impossible_numbers(changes, told):
         ({"distill": 1.1}, r"distill 1.1 is impossible; expected 0\.\.1"),
         ({"temperature": 0.0}, "temperature 0.0"),
         ({"cutmix": 1.5}, r"cutmix 1.5 is impossible; expected 0\.\.1"),
+        ({"sharpness": -0.1}, "sharpness -0.1 is impossible; expected 0 or more"),
         ({"trivial": 1.1}, r"trivial 1.1 is impossible; expected 0\.\.1"),
         ({"small": -0.1, "small_side": 4}, r"small -0.1 is impossible; expected 0\.\.1"),
         ({"small": 0.5}, "small_side 0 is impossible; expected more than 0 beside small"),

@@ -58,6 +58,9 @@ class Leg:
         0 where no epoch is small.
     trivial : float in [0, 1]
         Share of the images that are changed by TrivialAugment.
+    sharpness : float, 0 or more
+        How far from where the network is, in BatchNorm's scales and shifts, the gradient is taken (`rho` in
+        `model.network.sharpness`); 0 for there, at 0.6 of the work.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Leg:
     small: float = 0.0
     small_side: int = 0
     trivial: float = 0.0
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 0, f"{self.epochs} epochs", "0 or more")
@@ -87,6 +91,7 @@ class Leg:
         _require(0 <= self.cutmix <= 1, f"cutmix {self.cutmix}", "0..1")
         _require(0 <= self.small <= 1, f"small {self.small}", "0..1")
         _require(0 <= self.trivial <= 1, f"trivial {self.trivial}", "0..1")
+        _require(self.sharpness >= 0, f"sharpness {self.sharpness}", "0 or more")
         _require((self.small_side > 0) == (self.small > 0), f"small_side {self.small_side}", "more than 0 beside small")
         _require(0 <= self.end_rate <= self.peak_rate, f"end_rate {self.end_rate}", f"0..{self.peak_rate} (peak_rate)")
 

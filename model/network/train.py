@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -25,10 +25,11 @@ from model.graph.graph import IntegerGraph
 from model.network.augment import augment, scaled_to, to_input
 from model.network.distill import Teacher
 from model.network.layers import set_quantized, start_quantization
-from model.network.mix import draw_mix
+from model.network.mix import CutMix, Unmixed, draw_mix
 from model.network.nets import ConvNet, Network
 from model.network.processes import own_share, process_count, process_index, share_gradients, sum_of_all
 from model.network.recipe import LEGS, Leg, Recipe
+from model.network.sharpness import highest_nearby
 from model.network.state import RunState
 from model.network.thaw import check_start, thaw
 from model.network.trivial import CHANNELS, changed
@@ -217,15 +218,16 @@ class Trainer:
                 drawn = augment(images, recipe.crop, recipe.flip, generator, recipe.cutout, mix.sources)
                 labels = self.train_labels[picked[mix.sources]]
                 pixels = scaled_to(to_input(mix.images(drawn)), side)
-                with autocast(self.device):
-                    logits = model(pixels).float()
-                    loss = mix.loss(logits, labels, recipe.label_smoothing)
-                    if teacher is not None:
-                        loss = teacher.loss(loss, logits, pixels)
+                told, logits = self._loss(self.network if plan.sharpness else model, pixels, mix, labels, teacher)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+                if plan.sharpness:
+                    with highest_nearby(self.network, told, plan.sharpness):
+                        loss, _ = self._loss(model, pixels, mix, labels, teacher)
+                        loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+                else:
+                    told.backward()  # type: ignore[no-untyped-call]  # untyped in torch
                 optimizer.step()
-                sums += torch.stack([loss.detach(), (logits.argmax(1) == mix.main_labels(labels)).float().mean()])
+                sums += torch.stack([told.detach(), (logits.argmax(1) == mix.main_labels(labels)).float().mean()])
                 if step % 20 == 19 and not self.quiet:
                     done = step + 1
                     minutes = (time.monotonic() - started) / done * (epochs_left * count - done) / 60
@@ -239,6 +241,15 @@ class Trainer:
                 f"The last checkpoint before it is kept in {self.state.checkpoint}"
             )
         return loss_mean, right
+
+    def _loss(
+        self, model: nn.Module, pixels: Tensor, mix: CutMix | Unmixed, labels: Tensor, teacher: Teacher | None
+    ) -> tuple[Tensor, Tensor]:
+        """Loss () and logits (batch, classes) of one batch, float32."""
+        with autocast(self.device):
+            logits = model(pixels).float()
+            loss = mix.loss(logits, labels, self.recipe.label_smoothing)
+            return loss if teacher is None else teacher.loss(loss, logits, pixels), logits
 
     @torch.no_grad()
     def evaluate(self) -> float:
