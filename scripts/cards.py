@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.graph.graph import IntegerGraph
+from model.network.recipe import LEGS
 
 SUFFIX = ".card.md"
-LEGS = ("float", "qat")
 
 
 def card(graph: IntegerGraph) -> str:
@@ -63,4 +63,5 @@ def _weights(recipe: Mapping[str, Any]) -> str:
 
 def _settings(values: Mapping[str, Any]) -> str:
     hidden = ("weights", "weight_bits", "act_bits", "seed", "network", "evaluate_every")
-    return ", ".join(f"{key} {value}" for key, value in sorted(values.items()) if key not in hidden and value != [])
+    texts = {key: " + ".join(map(str, value)) if isinstance(value, list) else value for key, value in values.items()}
+    return ", ".join(f"{key} {value}" for key, value in sorted(texts.items()) if key not in hidden and value != "")

@@ -110,13 +110,16 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
     first = process_index() == 0
     dataset = first_before_the_others(lambda: training_data(net, data))  # it may have to be downloaded, or cached
     folder = BUILD / "train" / name
-    start = None
-    if recipe.start:
-        start = storage.load(storage.find(recipe.start))
-        recipe = dataclasses.replace(recipe, start_sha256=start.sha256)
+    graphs = {each: storage.load(storage.find(each)) for each in {recipe.start, *recipe.teachers} if each}
+    start, teachers = graphs.get(recipe.start), [graphs[each] for each in recipe.teachers]
+    recipe = dataclasses.replace(
+        recipe,
+        start_sha256=start.sha256 if start else "",
+        teachers_sha256=tuple(each.sha256 for each in teachers),
+    )
     with alone(folder.parent / f".{name}.lock", f"another run of {name}") if first else nullcontext():
         network = build(net, len(dataset.classes), recipe.weight_format, recipe.act_bits, seed=recipe.seed)
-        trainer = Trainer(network, dataset, recipe, folder, folder.parent, quiet, start)
+        trainer = Trainer(network, dataset, recipe, folder, folder.parent, quiet, start, teachers)
         if first:
             remove_parts(folder)
         trainer.run()
@@ -126,7 +129,7 @@ def _run(recipe: recipes.Recipe, data: str | None, images: int, quiet: bool) -> 
 def make_line_of(recipe: recipes.Recipe) -> str:
     """The make line that trains by `recipe`: seed and epochs in any case, those in the tree may be others by now."""
     values: dict[str, object] = {
-        "NET": f"{recipe.network}_{recipe.stage}" if recipe.stage else recipe.network,
+        "NET": recipe.net,
         "FORMAT": recipe.weights,
         "WBITS": "" if recipe.weights or recipe.weight_bits == 4 else recipe.weight_bits,
         "ABITS": "" if recipe.act_bits == 4 else recipe.act_bits,

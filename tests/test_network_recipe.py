@@ -114,6 +114,29 @@ def test_a_start_is_what_its_hash_says_whatever_it_is_called():
     assert not {"start", "start_sha256", "stage", "weights"} & recipe().describe().keys()
 
 
+def test_teachers_are_what_their_hashes_say_whatever_they_are_called():
+    leg = Leg(1, 0.1, 0.1, 0.0, distill=0.5)
+    plan = recipe(0, qat=leg, teachers=("one", "two"), teachers_sha256=("a", "b"))
+    same = dataclasses.replace(plan, teachers=("./folder/three.graph.zip", "two"))
+    assert same.key("data") == plan.key("data")
+    assert dataclasses.replace(plan, teachers_sha256=("a", "c")).key("data") != plan.key("data")
+    assert plan.float_key("data") == recipe(0).float_key("data")
+    described = same.describe()
+    assert (described["teachers"], described["teachers_sha256"]) == (["three", "two"], ["a", "b"])
+    assert not {"teachers", "teachers_sha256"} & recipe().describe().keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [('"one"', "teachers is 'one'; expected a list of texts"), ("[1]", r"teachers is \(1,\)")]
+)
+def test_teachers_that_are_no_names(value, told, tmp_path, monkeypatch):
+    text = (recipes.FOLDER / "tiny.toml").read_text()
+    (tmp_path / "tiny.toml").write_text(f"teachers = {value}\n{text}")
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    with pytest.raises(LockstepError, match=rf"tiny\.toml: {told}"):
+        load("tiny")
+
+
 @pytest.mark.parametrize("net", ["resnet", "", "../recipes/tiny", "tiny.toml", "TINY"])
 def test_an_unknown_network(net):
     with pytest.raises(
@@ -218,6 +241,9 @@ def test_distillation_wants_a_float_network_to_learn_from():
     assert recipe(qat=leg).qat.distill == 0.5
     with pytest.raises(LockstepError, match="distill without a float leg is impossible; expected FLOAT_EPOCHS=1"):
         recipe(0, qat=leg)
+    assert recipe(0, qat=leg, teachers=("one",)).qat.distill == 0.5
+    with pytest.raises(LockstepError, match="teachers without distill is impossible; expected distill in the QAT leg"):
+        recipe(teachers=("one",))
     with pytest.raises(LockstepError, match=r"distill 0\.5 in the float leg is impossible"):
         recipe(float=leg)
 

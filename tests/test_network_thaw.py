@@ -149,5 +149,5 @@ def test_a_graph_of_other_shapes_is_refused(graph, tmp_path):
     longer = nets.ConvNet((*PLAN, 4), INPUT_SHAPE, 3, 4, 4)
     with pytest.raises(LockstepError, match=r"expected 5 layers, features\.11 with weights"):
         thaw(longer, graph, *inputs())
-    with pytest.raises(LockstepError, match="a network with branches cannot start from a graph"):
+    with pytest.raises(LockstepError, match="a network with branches cannot be made of a graph"):
         thaw(nets.build("residual", 10, 4, 4, 0), graph, *inputs())

@@ -38,13 +38,19 @@ def test_the_recipe_in_the_tree_is_the_one_that_made_the_shipped_graph(path: Pat
     formats = {key: made_by.get(key) for key in ("weights", "act_bits")}
     now = recipes.load(net, **formats).describe()
     if "start" in made_by:
-        assert made_by.pop("start_sha256") == storage.load(storage.ZOO / f"{made_by['start']}{storage.SUFFIX}").sha256
+        assert made_by.pop("start_sha256") == shipped(made_by["start"])
+    assert made_by.pop("teachers_sha256", []) == [shipped(teacher) for teacher in made_by.get("teachers", [])]
     made_by.setdefault("network", graph.name)  # what a recipe did not say then has its default now
     for leg in ("float", "qat"):
         before = {key: value for key, value in made_by.pop(leg).items() if value != []}
         assert defaults(Leg) | before == now.pop(leg)
     said = defaults(Recipe) | made_by
-    assert {key: value for key, value in said.items() if value != ""} == now
+    assert {key: value for key, value in said.items() if value not in ("", ())} == now
+
+
+def shipped(name: str) -> str:
+    """The hash of a graph in the zoo."""
+    return storage.load(storage.ZOO / f"{name}{storage.SUFFIX}").sha256
 
 
 def defaults(kind: type) -> dict[str, object]:

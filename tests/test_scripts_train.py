@@ -14,6 +14,7 @@ from model.files import alone, read_json
 from model.golden import execute
 from model.graph import storage
 from model.network import nets
+from model.network.recipe import Leg
 from model.network.train import Trainer
 from scripts import training
 from scripts.train import main
@@ -151,6 +152,26 @@ def test_training_on_from_a_graph(small_net, capsys):
         assert main([*arguments, "--quiet"]) == 2
         assert told in capsys.readouterr().err
     assert not Path("build/train/tiny/checkpoint.pt").exists()
+
+
+def test_graphs_teach(small_net, monkeypatch, capsys):
+    image_folder(small_net / "set", classes=("ant", "bee", "wasp"))
+    assert main(["--net", "vgg16", "--data", "set", "--quiet"]) == 0
+    first = storage.find("vgg16").rename(small_net / "first.graph.zip")
+    qat = Leg(1, 0.03, 0.1, 1e-4, distill=0.5)
+    plan = recipe(0, batch=4, network="vgg16", qat=qat, teachers=("./first.graph.zip",), start="./first.graph.zip")
+    monkeypatch.setattr(training.recipes, "load", lambda net, **_: dataclasses.replace(plan, stage="later"))
+    assert main(["--net", "vgg16", "--data", "set", "--quiet"]) == 0
+    folder = Path("build") / "train" / "vgg16_later"
+    result = read_json(folder / "result.json")
+    sha256 = storage.load(first).sha256
+    assert (result["recipe"]["teachers"], result["recipe"]["teachers_sha256"]) == (["first"], [sha256])
+    assert f"teachers first, teachers_sha256 {sha256}" in (folder / "vgg16_later.card.md").read_text()
+    capsys.readouterr()
+    missing = dataclasses.replace(plan, teachers=("nothing",))
+    monkeypatch.setattr(training.recipes, "load", lambda net, **_: missing)
+    assert main(["--net", "vgg16", "--data", "set", "--quiet"]) == 2
+    assert "no integer graph for network 'nothing'; expected one of " in capsys.readouterr().err
 
 
 def test_a_graph_that_differs_from_its_network_is_not_written(small_net, monkeypatch, capsys):

@@ -19,14 +19,15 @@ from model.numeric.weights import WeightFormat, named
 FOLDER = Path(__file__).resolve().parent / "recipes"
 LEGS = ("float", "qat")  # in their order
 NO_LEG = {"epochs": 0, "peak_rate": 1.0, "warm_up": 0.0, "weight_decay": 0.0}  # in the place of one that is left out
-NAMES = ("stage", "start")  # decide nothing: a graph is what its hash says
-NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every")
+NAMES = ("stage", "start", "teachers")  # decide nothing: a graph is what its hash says
+NOT_IN_FLOAT_LEG = ("qat", "weight_bits", "act_bits", "weights", "evaluate_every", "teachers_sha256")
 FORMATS = ("weight_bits", "act_bits", "weights")
 KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of entries, by their type in the dataclass
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
     "bool": ((bool,), "true or false"),
     "str": ((str,), "a text"),
+    "tuple[str, ...]": ((tuple,), "a list of texts"),
 }
 MAX_SEED = (1 << 31) - 1  # a generator is seeded with seed << 32 plus leg and epoch, in 64 bits
 
@@ -46,7 +47,7 @@ class Leg:
     end_rate : float
         Learning rate that the fall ends at. A leg that another one follows need not come to rest.
     distill : float in [0, 1]
-        Of the QAT leg: share of the loss that is the distance from the float network's answers, not from the labels.
+        Of the QAT leg: share of the loss that is the distance from the teachers' answers, not from the labels.
     temperature : float, more than 0
         Of that distance.
     cutmix : float in [0, 1]
@@ -133,6 +134,8 @@ class Recipe:
     stage: str = ""  # tells the run from a later one of its network that starts from its graph
     start: str = ""  # a graph that the QAT leg starts from, a float leg's place: a name in the zoo, or a path
     start_sha256: str = ""  # that graph's
+    teachers: tuple[str, ...] = ()  # graphs that the QAT leg distills from; none: the float network, where it distills
+    teachers_sha256: tuple[str, ...] = ()  # theirs
 
     def __post_init__(self) -> None:
         _require(self.batch >= 2, f"batch {self.batch}", "2 or more")
@@ -144,7 +147,9 @@ class Recipe:
         _require(self.qat.epochs >= 1, f"QAT_EPOCHS={self.qat.epochs}", "1 or more, or there is nothing to freeze")
         _require(not self.float.distill, f"distill {self.float.distill} in the float leg", "it in the QAT leg alone")
         _require(not self.start or not self.float.epochs, f"start beside {self.float.epochs} float epochs", "0 of them")
-        _require(not self.qat.distill or self.float.epochs > 0, "distill without a float leg", "FLOAT_EPOCHS=1 or more")
+        taught = self.float.epochs > 0 or bool(self.teachers)
+        _require(not self.qat.distill or taught, "distill without a float leg", "FLOAT_EPOCHS=1 or more, or teachers")
+        _require(not self.teachers or self.qat.distill > 0, "teachers without distill", "distill in the QAT leg")
         check_bits(self.weight_bits, self.act_bits)
         if self.weights:
             bits = named(self.weights).bits
@@ -156,10 +161,14 @@ class Recipe:
         return named(self.weights or f"int{self.weight_bits}")
 
     @property
+    def net(self) -> str:
+        """What NET names: the network, and the stage where there is one."""
+        return f"{self.network}_{self.stage}" if self.stage else self.network
+
+    @property
     def run_name(self) -> str:
         """What tells the run from others of its network: its formats, where they are not 4-bit integers."""
-        network = f"{self.network}_{self.stage}" if self.stage else self.network
-        return run_name(network, self.weight_format, self.act_bits)
+        return run_name(self.net, self.weight_format, self.act_bits)
 
     def float_key(self, data_sha256: str) -> str:
         """A hash of all that decides how the float leg ends: recipes that differ in the other leg alone share it."""
@@ -172,8 +181,13 @@ class Recipe:
     def describe(self) -> dict[str, Any]:
         """As JSON values; texts only where they say something, and of a path its last part."""
         described: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        described["start"] = Path(self.start).name.removesuffix(SUFFIX)
-        return {name: value for name, value in described.items() if value != ""}
+        described["start"] = _graph_name(self.start)
+        described["teachers"] = [_graph_name(teacher) for teacher in self.teachers]
+        return {name: value for name, value in described.items() if value not in ("", [])}
+
+
+def _graph_name(path: str) -> str:
+    return Path(path).name.removesuffix(SUFFIX)
 
 
 def _set(entries: Recipe | Leg, *but: str) -> dict[str, Any]:
@@ -210,8 +224,8 @@ def load(net: str, **changes: int | str | None) -> Recipe:
         A network; or a network and formats, ``vgg16_w4a2`` or ``vgg16_pot4``, that have a recipe of their own.
     **changes
         Fields of Recipe, or ``float_epochs`` and ``qat_epochs``; None leaves the file's value. `weights` takes the name
-        of any weight format. Formats that have a recipe of their own get that one. With a `start` there is no float
-        leg, unless its epochs are named, too.
+        of any weight format. Formats that have a recipe of their own get that one. A `start` takes the float leg's
+        place.
 
     Raises
     ------
@@ -260,9 +274,10 @@ def _legs(content: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(content.get(leg), dict):
             raise LockstepError(f"{leg} is no table; expected [{leg}] with the entries of a leg")
         _check_kinds(Leg, content[leg], f"{leg}.")
-    legs = {leg: Leg(**content[leg]) for leg in LEGS}
-    _check_kinds(Recipe, content | legs)
-    return content | legs
+    made = content | {leg: Leg(**content[leg]) for leg in LEGS}
+    made = {name: tuple(value) if isinstance(value, list) else value for name, value in made.items()}
+    _check_kinds(Recipe, made)
+    return made
 
 
 def _check_kinds(cls: Any, entries: dict[str, Any], where: str = "") -> None:
@@ -272,7 +287,8 @@ def _check_kinds(cls: Any, entries: dict[str, Any], where: str = "") -> None:
         if field.name not in entries or kind not in KINDS:
             continue
         types, expected = KINDS[kind]
-        if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
+        texts = not isinstance(value, tuple) or all(isinstance(each, str) for each in value)
+        if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool") or not texts:
             raise LockstepError(f"{where}{field.name} is {value!r:.60}; expected {expected}")
         if isinstance(value, float) and not math.isfinite(value):
             raise LockstepError(f"{where}{field.name} is {value}; expected a finite number")

@@ -14,6 +14,8 @@ The logits have the unit of least cross entropy. Lost for good is where, within 
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -58,7 +60,7 @@ def thaw(network: Network, graph: IntegerGraph, pixels: Tensor, labels: Tensor, 
     LockstepError
         When the network has branches, or the graph is not of its shapes.
     """
-    check_start(network, graph)
+    check_shapes(network, graph)
     network.eval()
     value, s_in = pixels, PIXEL_SCALE
     for wired, layer in zip(network.units(), graph.layers, strict=False):
@@ -92,10 +94,26 @@ def thaw(network: Network, graph: IntegerGraph, pixels: Tensor, labels: Tensor, 
     _set_classifier(network.classifier, graph.layers[-1], value.flatten(1), labels, smoothing, s_in)
 
 
-def check_start(network: Network, graph: IntegerGraph) -> None:
-    """Raise LockstepError unless `network` can start from `graph`."""
+def thawed(like: Network, graph: IntegerGraph, pixels: Tensor, labels: Tensor, smoothing: float = 0.0) -> Network:
+    """The network that `graph` becomes in its own formats, layer by layer; shapes and device are those of `like`.
+
+    Parameters and errors are those of `thaw`.
+    """
+    check_shapes(like, graph)
+    network = copy.deepcopy(like)
+    for wired, layer in zip(network.units(), graph.layers, strict=False):
+        assert isinstance(wired.unit, ConvUnit)
+        assert layer.out is not None
+        wired.unit.conv.fmt, wired.unit.act.fmt = layer.wgt, layer.out
+    network.classifier.fmt = graph.layers[-1].wgt
+    thaw(network, graph, pixels, labels, smoothing)
+    return network
+
+
+def check_shapes(network: Network, graph: IntegerGraph) -> None:
+    """Raise LockstepError unless `graph` can become a network like `network`."""
     if not isinstance(network, ConvNet):
-        raise LockstepError("a network with branches cannot start from a graph; expected a chain of convolutions")
+        raise LockstepError("a network with branches cannot be made of a graph; expected a chain of convolutions")
     units = [(wired.name, wired.unit) for wired in network.units()]
     ours = [(name, tuple(unit.conv.weight.shape)) for name, unit in units if isinstance(unit, ConvUnit)]
     ours.append(("classifier", (*network.classifier.weight.shape, 1, 1)))

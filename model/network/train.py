@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from model.network.processes import own_share, process_count, process_index, sha
 from model.network.recipe import LEGS, Leg, Recipe
 from model.network.sharpness import highest_nearby
 from model.network.state import RunState
-from model.network.thaw import check_start, thaw
+from model.network.thaw import check_shapes, thaw, thawed
 from model.network.trivial import CHANNELS, changed
 
 CALIBRATION_IMAGES = 512
@@ -77,6 +78,8 @@ class Trainer:
         No progress bar.
     start : IntegerGraph, optional
         What the QAT leg starts from; None for the float leg's end.
+    teachers : sequence of IntegerGraph
+        What the QAT leg distills from, where the recipe wants it to; none for the float leg's end.
 
     Raises
     ------
@@ -95,6 +98,7 @@ class Trainer:
         shared: Path | None = None,
         quiet: bool = False,
         start: IntegerGraph | None = None,
+        teachers: Sequence[IntegerGraph] = (),
     ) -> None:
         if len(dataset.train_pixels) < recipe.batch:
             raise LockstepError(
@@ -105,9 +109,9 @@ class Trainer:
                 f"{process_count()} processes cannot share a batch of {recipe.batch} evenly; start as many as divide it"
             )
         _check_images(network, recipe)
-        if start is not None:
-            check_start(network, start)
-        self.start = start
+        for graph in (*teachers, *([start] if start is not None else [])):
+            check_shapes(network, graph)
+        self.start, self.teachers = start, teachers
         self.device = pick_device()
         self.first = process_index() == 0  # the process that writes and tells
         self.recipe, self.folder, self.quiet = recipe, folder, quiet or not self.first
@@ -151,8 +155,7 @@ class Trainer:
     def _run_leg(self, leg: str, plan: Leg, log: SummaryWriter | None) -> None:
         if leg == "qat" and self.progress.epochs[leg] == 0:
             self.network.eval()
-            stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
-            pixels, labels = to_input(self.train_pixels[::stride]), self.train_labels[::stride]
+            pixels, labels = self._calibration()
             if self.start is None:
                 start_quantization(self.network, pixels)
             else:
@@ -279,16 +282,26 @@ class Trainer:
             path, self.progress = found
             self._tell(f"starting from {path}: {self.progress.epochs['float']} float epochs, as this recipe has them")
 
+    def _calibration(self) -> tuple[Tensor, Tensor]:
+        """Some of the training images, as the network takes them, and their labels."""
+        stride = max(1, len(self.train_pixels) // CALIBRATION_IMAGES)
+        return to_input(self.train_pixels[::stride]), self.train_labels[::stride]
+
     def _find_teacher(self, plan: Leg) -> Teacher | None:
         if not plan.distill:
             return None
+        if self.teachers:
+            seen = (*self._calibration(), self.recipe.label_smoothing)
+            networks = [thawed(self.network, graph, *seen) for graph in self.teachers]
+            return Teacher(networks, plan.distill, plan.temperature)
         network = copy.deepcopy(self.network)
         if self.state.load_start(network) is None:
             raise LockstepError(
                 f"{self.state.start} is missing: the float network teaches the quantized one; "
                 f"to start afresh move {self.folder} away"
             )
-        return Teacher(network, plan.distill, plan.temperature)
+        set_quantized(network, False)
+        return Teacher([network], plan.distill, plan.temperature)
 
     def _tell(self, line: str) -> None:
         if self.first:
